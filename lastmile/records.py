@@ -60,6 +60,25 @@ class Corpus:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """B examples as token ids, padded at the end.
+
+    Attributes:
+        examples: The B examples, in the rows' order.
+        document_ids: `(B, S)` int64, prefix and special tokens included, cut at `data.max_document_tokens`.
+        document_mask: `(B, S)` bool; True where `document_ids` is no padding.
+        target_ids: `(B, T)` int64 of the first target: no decoder start, the model's end marker last and once.
+        target_mask: `(B, T)` bool; True where `target_ids` is no padding (the end marker included).
+    """
+
+    examples: tuple[Example, ...]
+    document_ids: Tensor
+    document_mask: Tensor
+    target_ids: Tensor
+    target_mask: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """A fault found in a summary.
 
@@ -112,18 +131,19 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """K sampled summaries for each of B documents, with everything needed to score and learn from them.
+    """K sampled summaries for each of B documents: the token ids as they were drawn, never decoded and read again.
 
     Attributes:
-        summary_ids: `(B, K, T)` int64 token ids as sampled, forced prefix excluded, padded at the end.
-        summary_mask: `(B, K, T)` bool; True where a token was sampled (the end marker included).
+        summary_ids: `(B, K, T)` int64, forced prefix excluded, padded at the end.
+        summary_mask: `(B, K, T)` bool; True where a token was drawn, the end marker included.
         ended: `(B, K)` bool; False where the summary was cut at the limit.
         log_probs: `(B, K, T)` float32 natural log-probabilities under the sampling distribution; 0 where masked.
-        texts: `texts[b][k]` decoded without special tokens.
+        kept: `(N, M)` int64 with -1 as filler: for each drawn token, in row-major order of `summary_mask`, the ids
+            that top-k / top-p kept; None without truncation.
     """
 
     summary_ids: Tensor
     summary_mask: Tensor
     ended: Tensor
     log_probs: Tensor
-    texts: Sequence[Sequence[str]]
+    kept: Tensor | None = None
