@@ -1,0 +1,1 @@
+"""What is a good summary: rewards, flags, and their composition."""

@@ -1,0 +1,63 @@
+"""All flags of a summary in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from lastmile.config import FLAG_NAMES
+from lastmile.errors import InputError, did_you_mean
+from lastmile.judge.copying import find_copies
+from lastmile.judge.document import read_document
+from lastmile.judge.profile import TargetProfile
+from lastmile.judge.repetition import find_repetitions
+from lastmile.judge.shape import find_empty, find_length, find_unfinished
+from lastmile.judge.support import find_unsupported
+from lastmile.records import Flag, Summary
+
+__all__ = ["FLAG_NAMES", "find_flags"]
+
+_SUPPORT = frozenset(name for name in FLAG_NAMES if name.startswith("unsupported"))
+
+
+def find_flags(
+    document: str, summary: Summary, profile: TargetProfile, names: Collection[str] = FLAG_NAMES
+) -> tuple[Flag, ...]:
+    """Find the faults of one summary.
+
+    Costs are in one unit, so that coefficients compare: 1.0 is a summary wholly at fault. A fault of words costs the
+    flagged words over the median length of the targets; the divisor is a constant, since dividing by the summary's own
+    length would make a long summary's faults cheap, and dividing by nothing would make short summaries pay. `empty`
+    and `unfinished` cost 1; `length` costs the relative distance from the targets' band; `copy` counts only the words
+    beyond what targets copy.
+
+    Args:
+        document: What the summary is of.
+        summary: Its text, and whether it ended by itself.
+        profile: What the corpus' targets are like.
+        names: The flags to look for.
+
+    Returns:
+        The flags in order of their start.
+
+    Raises:
+        InputError: If a name is unknown.
+    """
+    unknown = [name for name in names if name not in FLAG_NAMES]
+    if unknown:
+        raise InputError.of(f"`{name}`: no such flag.{did_you_mean(name, FLAG_NAMES)}" for name in unknown)
+    text, typical = summary.text, profile.typical_words
+    found: list[Flag] = []
+    if "repetition" in names:
+        found += find_repetitions(text, typical)
+    if not _SUPPORT.isdisjoint(names):
+        unsupported = find_unsupported(text, read_document(document), profile.cased, profile.names, typical)
+        found += [flag for flag in unsupported if flag.name in names]
+    if "copy" in names:
+        found += find_copies(text, read_document(document), profile.copied_words_high, typical)
+    if "unfinished" in names:
+        found += find_unfinished(text, summary.ended, profile.punctuated_share)
+    if "empty" in names:
+        found += find_empty(text)
+    if "length" in names:
+        found += find_length(text, profile.words_low, profile.words_high)
+    return tuple(sorted(found, key=lambda flag: (flag.start, flag.end)))

@@ -1,0 +1,182 @@
+"""Composition: rewards and penalties of many summaries at once, as the trainer and the report want them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lastmile.config import FLAG_NAMES, PythonReward, Reward, RougeReward
+from lastmile.corpus.text import words
+from lastmile.errors import InputError, ShapeError
+from lastmile.judge.flags import find_flags
+from lastmile.judge.profile import TargetProfile
+from lastmile.judge.python_reward import call_reward, check_reward, load_python_reward
+from lastmile.judge.rouge import Rouge
+from lastmile.records import Example, Flag, Scores, Summary
+
+
+class Judge:
+    """Rewards of the recipe minus what its flags cost: the return before KL.
+
+    total = Σ weight · reward − Σ coefficient · penalty, with penalty the summed cost of a flag's findings.
+
+    A summary without a word cannot be scored, nor can ROUGE score a document without a target: such rewards are NaN,
+    never 0, and so is the total. Every flag is looked for, also those without a coefficient, so that what training
+    does not price is seen nevertheless. A function that declares `reads_target: false` never gets the targets.
+
+    Args:
+        rewards: The recipe's rewards.
+        penalties: Flag name to coefficient ≥ 0.
+        profile: What the corpus' targets are like.
+
+    Attributes:
+        names: The name of each reward in `Scores.rewards`: `rouge`, or the function's; numbered where it occurs twice.
+
+    Raises:
+        InputError: If a reward function cannot be loaded or a flag is unknown.
+    """
+
+    def __init__(self, rewards: Sequence[Reward], penalties: Mapping[str, float], profile: TargetProfile):
+        unknown = [name for name in penalties if name not in FLAG_NAMES]
+        if unknown:
+            raise InputError.of(
+                f"`penalties.{name}`: no such flag; there are {', '.join(FLAG_NAMES)}" for name in unknown
+            )
+        self.rewards = tuple(rewards)
+        self.penalties = dict(penalties)
+        self.profile = profile
+        self.names = _distinct([r.kind if isinstance(r, RougeReward) else r.path.split(":")[1] for r in self.rewards])
+        self._rouge = {r.types: Rouge(r.types) for r in self.rewards if isinstance(r, RougeReward)}
+        self._functions = {r.path: load_python_reward(r.path) for r in self.rewards if isinstance(r, PythonReward)}
+
+    def __call__(self, examples: Sequence[Example], summaries: Sequence[Sequence[Summary]]) -> Scores:
+        """Judge K summaries of each of B documents; each distinct summary of a document is judged once.
+
+        Args:
+            examples: B documents with their targets.
+            summaries: B lists of K summaries each.
+
+        Raises:
+            ShapeError: If the lengths differ.
+            RunError: If a reward function raises or answers with something else than one number a summary.
+        """
+        pairs, places = _distinct_pairs(examples, summaries)
+        rewards = {
+            name: self._reward(name, reward, pairs)[places]
+            for name, reward in zip(self.names, self.rewards, strict=True)
+        }
+        found = self._flags(pairs)
+        penalties = {name: costs[places] for name, costs in _costs(found).items()}
+        flags = tuple(tuple(found[place] for place in row) for row in places)
+        weighted = ((reward.weight, rewards[name]) for name, reward in zip(self.names, self.rewards, strict=True))
+        return Scores(rewards, penalties, flags, self._total(places.shape, weighted, penalties))
+
+    def reference_free(self, examples: Sequence[Example], summaries: Sequence[Sequence[Summary]]) -> np.ndarray:
+        """The part of the total that can be had without a target: what n-best reranking may use.
+
+        Returns:
+            `(B, K)` float64: the rewards with `reads_target: false` minus all penalties; NaN as in `__call__`.
+        """
+        pairs, places = _distinct_pairs(examples, summaries)
+        weighted = [
+            (reward.weight, self._reward(name, reward, pairs)[places])
+            for name, reward in zip(self.names, self.rewards, strict=True)
+            if isinstance(reward, PythonReward) and not reward.reads_target
+        ]
+        penalties = {name: costs[places] for name, costs in _costs(self._flags(pairs)).items()}
+        return self._total(places.shape, weighted, penalties)
+
+    def check(self, examples: Sequence[Example]) -> None:
+        """Call every reward function on the first eight examples, before anything expensive starts.
+
+        Raises:
+            InputError: Listing what is wrong with each function; see `check_reward`.
+        """
+        problems = []
+        for name, reward in zip(self.names, self.rewards, strict=True):
+            if isinstance(reward, PythonReward):
+                shown = examples[:8] if reward.reads_target else _without_targets(examples[:8])
+                try:
+                    check_reward(name, self._functions[reward.path], shown, [_specimen(e) for e in examples[:8]])
+                except InputError as error:
+                    problems.append(str(error))
+        if problems:
+            raise InputError.of(problems)
+
+    def _reward(self, name: str, reward: Reward, pairs: Sequence[tuple[Example, Summary]]) -> np.ndarray:
+        values = np.full(len(pairs), np.nan)
+        scorable = [place for place, (_, summary) in enumerate(pairs) if words(summary.text)]
+        if isinstance(reward, RougeReward):
+            rouge = self._rouge[reward.types]
+            for place in scorable:
+                example, summary = pairs[place]
+                if any(map(words, example.targets)):
+                    scores = rouge.score(example.targets, summary.text)
+                    values[place] = sum(score.f1 for score in scores.values()) / len(scores)
+        elif scorable:
+            examples = [pairs[place][0] for place in scorable]
+            if not reward.reads_target:
+                examples = _without_targets(examples)
+            texts = [pairs[place][1].text for place in scorable]
+            values[scorable] = call_reward(name, self._functions[reward.path], examples, texts)
+        return values
+
+    def _flags(self, pairs: Sequence[tuple[Example, Summary]]) -> list[tuple[Flag, ...]]:
+        return [find_flags(example.document, summary, self.profile) for example, summary in pairs]
+
+    def _total(self, shape, weighted, penalties: Mapping[str, np.ndarray]) -> np.ndarray:
+        total = np.zeros(shape)
+        for weight, values in weighted:
+            total += weight * values
+        for name, coefficient in self.penalties.items():
+            total -= coefficient * penalties[name]
+        return total
+
+
+def _distinct_pairs(
+    examples: Sequence[Example], summaries: Sequence[Sequence[Summary]]
+) -> tuple[list[tuple[Example, Summary]], np.ndarray]:
+    """The distinct (example, summary) pairs, and the `(B, K)` place of each summary among them."""
+    if len(examples) != len(summaries):
+        raise ShapeError(
+            f"the judge needs summaries of every document, got {len(examples)} documents and {len(summaries)} lists"
+        )
+    sizes = {len(row) for row in summaries}
+    if len(sizes) > 1:
+        raise ShapeError(f"every document needs the same number of summaries, got {min(sizes)} and {max(sizes)}")
+    pairs: list[tuple[Example, Summary]] = []
+    places = np.zeros((len(examples), max(sizes, default=0)), dtype=np.int64)
+    for b, (example, row) in enumerate(zip(examples, summaries, strict=True)):
+        known: dict[Summary, int] = {}
+        for k, summary in enumerate(row):
+            if summary not in known:
+                known[summary] = len(pairs)
+                pairs.append((example, summary))
+            places[b, k] = known[summary]
+    return pairs, places
+
+
+def _costs(found: Sequence[tuple[Flag, ...]]) -> dict[str, np.ndarray]:
+    costs = {name: np.zeros(len(found)) for name in FLAG_NAMES}
+    for place, flags in enumerate(found):
+        for flag in flags:
+            costs[flag.name][place] += flag.cost
+    return costs
+
+
+def _without_targets(examples: Sequence[Example]) -> list[Example]:
+    return [replace(example, targets=(), facts={}) for example in examples]
+
+
+def _specimen(example: Example) -> str:
+    """A summary to try a reward function on: a person's where there is one, else the start of the document."""
+    return example.targets[0] if example.targets else example.document[:200]
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        name if names[:place].count(name) == 0 else f"{name}_{names[:place].count(name) + 1}"
+        for place, name in enumerate(names)
+    )
