@@ -1,0 +1,1 @@
+"""Training: the two stages as Lightning modules, and the run folder that they write."""

@@ -1,0 +1,188 @@
+"""Bring a policy in: from the hub, a folder, a run, or built small from nothing. Safetensors only, no remote code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, BartConfig, PreTrainedConfig
+from transformers import BartForConditionalGeneration, GenerationConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from lastmile.config import Hardware, Model, SmallModel
+from lastmile.errors import InputError, did_you_mean
+from lastmile.policy.policy import Policy
+
+FAMILIES = ("bart", "pegasus", "t5", "mt5")
+OVERFLOWS_FP16 = ("t5", "mt5", "pegasus")
+
+
+def resolve_model(name: str) -> str:
+    """A run stands for its best checkpoint; a folder or a hub name for itself."""
+    for checkpoint in ("best", "baseline"):
+        if (Path(name) / checkpoint / "config.json").is_file():
+            return str(Path(name) / checkpoint)
+    return name
+
+
+def check_model(model: Model, hardware: Hardware, max_document_tokens: int) -> list[str]:
+    """What is wrong with the chosen model, from its config alone: one sentence each, before any weight is loaded."""
+    if model.build is not None:
+        return []
+    try:
+        config = AutoConfig.from_pretrained(resolve_model(model.name), revision=model.revision, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        return [_not_found(model.name, error)]
+    return config_problems(model.name, config, hardware, max_document_tokens)
+
+
+def config_problems(name: str, config: PreTrainedConfig, hardware: Hardware, max_document_tokens: int) -> list[str]:
+    """The checks of `check_model` on a config that is at hand."""
+    problems = []
+    if not config.is_encoder_decoder:
+        problems.append(
+            f"`{name}` is a {config.model_type} model without an encoder; lastmile trains encoder-decoders "
+            f"({', '.join(FAMILIES)}). Choose one of these, e.g. `facebook/bart-base`"
+        )
+    elif config.model_type not in FAMILIES:
+        problems.append(f"`{name}` is of the family `{config.model_type}`; lastmile knows {', '.join(FAMILIES)}")
+    if hardware.precision == "16-mixed" and config.model_type in OVERFLOWS_FP16:
+        problems.append(
+            f"`hardware.precision=16-mixed` overflows {config.model_type.upper()} activations. Use `bf16-mixed`"
+        )
+    positions = getattr(config, "max_position_embeddings", None)
+    if config.model_type == "bart" and positions is not None and max_document_tokens > positions:
+        problems.append(
+            f"`data.max_document_tokens` must be at most {positions} for `{name}` (its learned positions), "
+            f"got {max_document_tokens}"
+        )
+    return problems
+
+
+def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
+    """The tokenizer that belongs to a named model."""
+    try:
+        return AutoTokenizer.from_pretrained(
+            resolve_model(model.name), revision=model.revision, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"`{model.name}` has no usable tokenizer beside its weights: {_first_line(error)}") from None
+
+
+def load_policy(name: str, revision: str | None = None) -> Policy:
+    """Load weights and tokenizer from the hub, a folder or a run, in float32 and evaluation mode.
+
+    Raises:
+        InputError: If there is no such model, it has no safetensors, or its tokenizer does not fit.
+    """
+    place = resolve_model(name)
+    try:
+        model = AutoModelForSeq2SeqLM.from_pretrained(
+            place, revision=revision, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(_not_found(name, error)) from None
+    tokenizer = load_tokenizer(Model(name=name, revision=revision))
+    rows = model.get_output_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise InputError(
+            f"the tokenizer of `{name}` does not fit its model: {len(tokenizer)} tokens, but embeddings for {rows}. "
+            "Use the tokenizer that the model was trained with"
+        )
+    return Policy(model.eval(), tokenizer)
+
+
+def build_small_policy(settings: SmallModel, texts: Iterable[str], max_tokens: int, seed: int) -> Policy:
+    """Build an untrained BART whose byte-level tokenizer is trained on `texts`; digits stand alone."""
+    tokenizer = train_tokenizer(texts, settings.vocabulary, max_tokens)
+    config = BartConfig(
+        vocab_size=len(tokenizer),
+        d_model=settings.width,
+        encoder_layers=settings.encoder_layers,
+        decoder_layers=settings.decoder_layers,
+        encoder_attention_heads=settings.heads,
+        decoder_attention_heads=settings.heads,
+        encoder_ffn_dim=4 * settings.width,
+        decoder_ffn_dim=4 * settings.width,
+        dropout=settings.dropout,
+        attention_dropout=0.0,
+        max_position_embeddings=max_tokens,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        decoder_start_token_id=tokenizer.bos_token_id,
+        forced_eos_token_id=None,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = BartForConditionalGeneration(config)
+    model.generation_config = GenerationConfig.from_model_config(config)
+    return Policy(model.eval(), tokenizer)
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE with single digits, `<s> … </s>` around a document."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    bpe.decoder = decoders.ByteLevel()
+    special = ["<pad>", "<s>", "</s>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    bpe.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        model_max_length=max_tokens,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def is_cased(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether upper and lower case survive the tokenizer; flags that read capitals need to know.
+
+    Decided by encoding and decoding, since no attribute says it for every kind of tokenizer.
+    """
+    text = "Paris saw Ann Lee"
+    return any(c.isupper() for c in tokenizer.decode(tokenizer.encode(text), skip_special_tokens=True))
+
+
+def weights_hash(model: torch.nn.Module) -> str:
+    """SHA-256 over names, shapes and values of all parameters, hexadecimal: who this model is."""
+    digest = hashlib.sha256()
+    for name, parameter in sorted(model.state_dict().items()):
+        digest.update(json.dumps([name, str(parameter.dtype), list(parameter.shape)]).encode())
+        digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _not_found(name: str, error: Exception) -> str:
+    if Path(name).exists():
+        return f"`{name}` holds no loadable model: {_first_line(error)}"
+    known = [f"{path}" for path in _neighbours(Path(name))]
+    return (
+        f"`{name}` is neither a folder here nor a model that could be fetched: {_first_line(error)}."
+        f"{did_you_mean(name, known)} Without network, set HF_HUB_OFFLINE=1 and use a model that is in the cache"
+    )
+
+
+def _neighbours(path: Path) -> Iterator[Path]:
+    return path.parent.iterdir() if path.parent.is_dir() and str(path.parent) != "." else iter(())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")

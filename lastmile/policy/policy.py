@@ -1,0 +1,141 @@
+"""The sequence-to-sequence model as the rest of lastmile sees it: encode, decode, project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.cache_utils import Cache
+
+from lastmile.policy.fold import FOLDED, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Encoder states of B documents.
+
+    Attributes:
+        states: `(B, S, d)`.
+        mask: `(B, S)` bool, True where a document token counts.
+    """
+
+    states: Tensor
+    mask: Tensor
+
+    def detach(self) -> Encoded:
+        """The same states, cut from the graph: what the sampler reads while the update keeps the gradient."""
+        return Encoded(self.states.detach(), self.mask)
+
+    def select(self, documents: Tensor) -> Encoded:
+        """Only the given documents, in the given order."""
+        return Encoded(self.states[documents], self.mask[documents])
+
+
+class Policy(nn.Module):
+    """An encoder-decoder with the token ids that start and end a summary.
+
+    Attributes:
+        model: The transformers model (BART, PEGASUS, T5 or mT5 family).
+        tokenizer: Its tokenizer.
+        prefix: Token ids before the first sampled one: the decoder start and a forced first token where the
+            checkpoint has one. They are context: no log-probability, no KL.
+        eos_id: Ends a summary. May equal the decoder start (BART), so it is looked for after the prefix only.
+        pad_id: Fills rows up; masked everywhere.
+        dropped_presets: Decoding settings that the checkpoint brought and that are not used (3-gram blocking, least
+            lengths, …): nothing may bend the sampling distribution unseen, and evaluation sets its own.
+        folds: Whether cross-attention is folded; otherwise encoder states are copied to the rows.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+        preset = model.generation_config
+        start = model.config.decoder_start_token_id
+        start = preset.decoder_start_token_id if start is None else start
+        self.prefix: tuple[int, ...] = (start,) if preset.forced_bos_token_id is None else (start, preset.forced_bos_token_id)
+        self.eos_id: int = model.config.eos_token_id
+        self.pad_id: int = model.config.pad_token_id
+        self.dropped_presets = self._drop_presets()
+        self.folds = True
+        model.set_attn_implementation(FOLDED)
+
+    def _drop_presets(self) -> dict[str, object]:
+        """Leave a generation config that says only how a summary starts and ends; return what was taken out."""
+        clean = GenerationConfig(
+            decoder_start_token_id=self.prefix[0],
+            forced_bos_token_id=self.prefix[1] if len(self.prefix) > 1 else None,
+            eos_token_id=self.eos_id,
+            pad_token_id=self.pad_id,
+            bos_token_id=self.model.config.bos_token_id,
+        )
+        before = self.model.generation_config.to_diff_dict()
+        self.model.generation_config = clean
+        kept = clean.to_diff_dict()
+        return {key: value for key, value in before.items() if key not in kept and key != "transformers_version"}
+
+    def save(self, folder: Path) -> None:
+        """Write model (safetensors) and tokenizer in transformers' own format."""
+        self.model.save_pretrained(folder, safe_serialization=True)
+        self.tokenizer.save_pretrained(folder)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        return self.model.device
+
+    def encode(self, document_ids: Tensor, document_mask: Tensor) -> Encoded:
+        """Read `(B, S)` documents once; every pass over their summaries shares the result."""
+        states = self.model.get_encoder()(input_ids=document_ids, attention_mask=document_mask).last_hidden_state
+        return Encoded(states, document_mask)
+
+    def decode(self, decoder_ids: Tensor, encoded: Encoded, rows: Rows, cache: Cache | None = None) -> Tensor:
+        """Run the decoder over `(R, t)` token ids.
+
+        Args:
+            decoder_ids: `(R, t)`; with a cache the t newest tokens only.
+            encoded: The B documents.
+            rows: Each row's document.
+            cache: Keys and values of earlier tokens; extended in place.
+
+        Returns:
+            `(R, t, d)` hidden states, one step before `project`.
+        """
+        states, mask, extra = encoded.states, encoded.mask[:, None, None, :], {"rows": rows}
+        if not self.folds:
+            states, mask, extra = states[rows.document], mask[rows.document], {}
+        return self.model.get_decoder()(
+            input_ids=decoder_ids,
+            encoder_hidden_states=states,
+            encoder_attention_mask=mask,
+            past_key_values=cache,
+            use_cache=cache is not None,
+            **extra,
+        ).last_hidden_state
+
+    @property
+    def output_weight(self) -> Tensor:
+        """`(V, d)` rows of the output projection."""
+        return self.model.get_output_embeddings().weight
+
+    @property
+    def output_bias(self) -> Tensor | None:
+        """`(V,)` bias of the output projection, where the family has one."""
+        bias = getattr(self.model, "final_logits_bias", None)
+        return None if bias is None else bias[0]
+
+    @property
+    def output_scale(self) -> float:
+        """Factor on the hidden states before the projection: T5 with tied embeddings has d^-½."""
+        config = self.model.config
+        if config.model_type != "t5":
+            return 1.0
+        scaled = getattr(config, "scale_decoder_outputs", config.tie_word_embeddings)
+        return config.d_model**-0.5 if scaled else 1.0
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """`(…, d)` hidden states → `(…, V)` logits."""
+        return nn.functional.linear(hidden * self.output_scale, self.output_weight, self.output_bias)

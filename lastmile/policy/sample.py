@@ -1,0 +1,247 @@
+"""Draw K summaries for each document, token by token, each row from its own stream of random numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin, EncoderDecoderCache
+
+from lastmile.config import Sampling
+from lastmile.policy.fold import Rows
+from lastmile.policy.policy import Encoded, Policy
+from lastmile.records import Rollout, Summary
+
+
+def row_uniforms(seed: int, step: int, ids: Sequence[str], num_samples: int, length: int) -> Tensor:
+    """Uniform numbers for every row: `(B, K, length)` float64 in [0, 1).
+
+    A row's stream depends on (run seed, step, example id, sample index) alone, so the same summaries are drawn
+    whatever the batch layout, the number of devices, or a resume in between.
+    """
+    uniforms = np.empty((len(ids), num_samples, length))
+    for b, example_id in enumerate(ids):
+        for k in range(num_samples):
+            key = hashlib.blake2b(f"{seed}\x1f{step}\x1f{example_id}\x1f{k}".encode(), digest_size=16).digest()
+            bits = np.random.Philox(key=np.frombuffer(key, dtype=np.uint64))
+            uniforms[b, k] = np.random.Generator(bits).random(length)
+    return torch.from_numpy(uniforms)
+
+
+@torch.no_grad()
+def sample(policy: Policy, encoded: Encoded, uniforms: Tensor, settings: Sampling) -> Rollout:
+    """Draw summaries from softmax(logits / temperature), truncated by top-k / top-p where asked.
+
+    Args:
+        policy: In evaluation mode; dropout would make the scores differ from the draws.
+        encoded: B documents, read once.
+        uniforms: `(B, K, T)` in [0, 1), one number a token; see `row_uniforms`.
+        settings: Temperature, truncation.
+
+    Returns:
+        A rollout with T = `uniforms.shape[2]` or less.
+    """
+    uniforms = uniforms.to(encoded.states.device)
+
+    def choose(logits: Tensor, rows: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        logits = logits.float() / settings.temperature
+        kept = keep(logits, settings.top_k, settings.top_p)
+        if kept is not None:
+            logits = logits.masked_fill(~kept, -torch.inf)
+        tokens, log_probs = draw(logits, uniforms.flatten(0, 1)[rows, step])
+        return tokens, log_probs, kept
+
+    return _write(policy, encoded, uniforms.shape[1], uniforms.shape[2], choose)
+
+
+@torch.no_grad()
+def greedy(policy: Policy, encoded: Encoded, max_new_tokens: int) -> Rollout:
+    """The most probable token at each step, one summary a document (K = 1)."""
+
+    def choose(logits: Tensor, rows: Tensor, step: int) -> tuple[Tensor, Tensor, None]:
+        logits = logits.float()
+        top, tokens = logits.max(-1)
+        return tokens, top - logits.logsumexp(-1), None
+
+    return _write(policy, encoded, 1, max_new_tokens, choose)
+
+
+def read_summaries(policy: Policy, rollout: Rollout) -> list[list[Summary]]:
+    """Decode a rollout's tokens to text, `[b][k]`; for the judge's eyes only."""
+    samples = rollout.summary_ids.shape[1]
+    texts = policy.tokenizer.batch_decode(rollout.summary_ids.flatten(0, 1), skip_special_tokens=True)
+    flat = [Summary(text.strip(), ended) for text, ended in zip(texts, rollout.ended.flatten().tolist(), strict=True)]
+    return [flat[start : start + samples] for start in range(0, len(flat), samples)]
+
+
+def draw(logits: Tensor, uniforms: Tensor, block: int = 256) -> tuple[Tensor, Tensor]:
+    """Invert the cumulative distribution: token v where CDF(v-1) ≤ u < CDF(v).
+
+    The sum over V runs in two levels, over blocks in float64 and then within one block, which keeps rounding away
+    from the tail and costs two passes over the logits.
+
+    Args:
+        logits: `(R, V)` float32; -inf where a token is cut away.
+        uniforms: `(R,)` float64 in [0, 1).
+        block: Tokens in a block.
+
+    Returns:
+        `(R,)` int64 tokens and `(R,)` float32 log-probabilities.
+    """
+    rows, vocabulary = logits.shape
+    top = logits.amax(-1, keepdim=True)
+    weights = torch.nn.functional.pad((logits - top).exp_(), (0, -vocabulary % block))
+    weights = weights.view(rows, -1, block)
+    sums = weights.sum(-1).double().cumsum(-1)
+    goal = uniforms[:, None] * sums[:, -1:]
+    which = (sums <= goal).sum(-1).clamp_max_(sums.shape[1] - 1)
+    every = torch.arange(rows, device=logits.device)
+    before = torch.where(which > 0, sums[every, which - 1], 0.0)
+    inside = weights[every, which].double()
+    steps = inside.cumsum(-1)
+    place = (steps <= goal - before[:, None]).sum(-1)
+    last = torch.where(inside > 0, torch.arange(block, device=logits.device), -1).amax(-1)
+    tokens = which * block + torch.minimum(place, last)
+    return tokens, logits.gather(-1, tokens[:, None])[:, 0] - top[:, 0] - sums[:, -1].log().float()
+
+
+def keep(logits: Tensor, top_k: int, top_p: float) -> Tensor | None:
+    """Which tokens top-k and top-p leave: `(R, V)` bool, or None where both are off.
+
+    Top-p keeps the smallest set of most probable tokens whose mass reaches p (Holtzman et al. 2020).
+    """
+    if top_k == 0 and top_p == 1.0:
+        return None
+    order = logits.argsort(dim=-1, descending=True, stable=True)
+    rank_kept = torch.ones_like(order, dtype=torch.bool)
+    if top_k:
+        rank_kept[:, top_k:] = False
+    if top_p < 1.0:
+        probs = logits.gather(-1, order).masked_fill(~rank_kept, -torch.inf).softmax(-1)
+        rank_kept &= probs.cumsum(-1) - probs < top_p
+    return torch.zeros_like(rank_kept).scatter(-1, order, rank_kept)
+
+
+def _write(policy: Policy, encoded: Encoded, num_samples: int, length: int, choose) -> Rollout:
+    """Write `num_samples` rows a document; rows leave when they end, documents when all their rows have."""
+    device, num_documents = encoded.states.device, len(encoded.states)
+    num_rows = num_documents * num_samples
+    ids = torch.full((num_rows, length), policy.pad_id, dtype=torch.int64, device=device)
+    mask = torch.zeros((num_rows, length), dtype=torch.bool, device=device)
+    log_probs = torch.zeros((num_rows, length), device=device)
+    kept_steps: list[tuple[Tensor, int, Tensor]] = []
+
+    cache = growing_cache(policy, len(policy.prefix) + length)
+    rows = Rows.grid(num_documents, num_samples, device)
+    alive = torch.arange(num_rows, device=device)
+    newest = torch.tensor(policy.prefix, device=device).expand(num_rows, -1)
+    for step in range(length):
+        hidden = policy.decode(newest, encoded, rows, cache)[:, -1]
+        tokens, token_log_probs, kept = choose(policy.project(hidden), alive, step)
+        ids[alive, step], mask[alive, step], log_probs[alive, step] = tokens, True, token_log_probs
+        if kept is not None:
+            kept_steps.append((alive, step, kept))
+        going = tokens != policy.eos_id
+        if not going.all():
+            stay = going.nonzero()[:, 0]
+            if len(stay) == 0:
+                break
+            alive, tokens = alive[stay], tokens[stay]
+            encoded, rows = _leave(encoded, rows, stay, cache)
+        newest = tokens[:, None]
+
+    longest = int(mask.any(0).sum())
+    shape = (num_documents, num_samples, longest)
+    ids, mask, log_probs = (t[:, :longest].reshape(shape) for t in (ids, mask, log_probs))
+    ended = (ids == policy.eos_id).logical_and(mask).any(-1)
+    return Rollout(ids, mask, ended, log_probs, _kept_in_order(kept_steps, mask.flatten(0, 1)))
+
+
+def _leave(encoded: Encoded, rows: Rows, stay: Tensor, cache: EncoderDecoderCache) -> tuple[Encoded, Rows]:
+    """Drop the rows not in `stay` and the documents that have no row left, in the caches too."""
+    cache.self_attention_cache.batch_select_indices(stay)
+    documents, document = torch.unique_consecutive(rows.document[stay], return_inverse=True)
+    if len(documents) < rows.num_documents:
+        cache.cross_attention_cache.batch_select_indices(documents)
+        encoded = encoded.select(documents)
+    return encoded, Rows.of(document, len(documents))
+
+
+def _kept_in_order(steps: list[tuple[Tensor, int, Tensor]], mask: Tensor) -> Tensor | None:
+    """Gather the kept sets of all steps as padded ids, ordered as `mask` is."""
+    if not steps:
+        return None
+    most = max(int(kept.sum(-1).max()) for _, _, kept in steps)
+    table = torch.full((*mask.shape, most), -1, dtype=torch.int64, device=mask.device)
+    for alive, step, kept in steps:
+        row, token = kept.nonzero(as_tuple=True)
+        first = kept.sum(-1).cumsum(0) - kept.sum(-1)
+        table[alive[row], step, torch.arange(len(row), device=row.device) - first[row]] = token
+    return table[mask]
+
+
+class GrowingLayer(CacheLayerMixin):
+    """Keys and values of one layer in room allocated once, so that a step writes one token and copies none."""
+
+    is_sliding = False
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self.capacity = capacity
+        self.length = 0
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        rows, heads, _, width = key_states.shape
+        self.room = key_states.new_empty(2, rows, heads, self.capacity, width)
+        self.is_initialized = True
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        end = self.length + key_states.shape[-2]
+        self.room[0, :, :, self.length : end] = key_states
+        self.room[1, :, :, self.length : end] = value_states
+        self.length = end
+        self.keys, self.values = self.room[0, :, :, :end], self.room[1, :, :, :end]
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        kept = self.room.new_empty(2, len(indices), *self.room.shape[2:])
+        kept[..., : self.length, :] = self.room[:, indices, :, : self.length]
+        self.room = kept
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.length + query_length, 0
+
+    def get_seq_length(self) -> int:
+        return self.length
+
+    def get_max_length(self) -> int:
+        return self.capacity
+
+
+class SharedLayer(GrowingLayer):
+    """Cross-attention keys and values of one layer: one copy a document, written once."""
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
+        self.keys, self.values, self.is_initialized = key_states, value_states, True
+        self.length = key_states.shape[-2]
+        return key_states, value_states
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        self.keys, self.values = self.keys[indices], self.values[indices]
+
+
+def growing_cache(policy: Policy, capacity: int) -> EncoderDecoderCache:
+    """An empty cache with room for `capacity` tokens a row and one copy of each document."""
+    config = policy.model.config
+    layers = config.num_decoder_layers if config.model_type in ("t5", "mt5") else config.decoder_layers
+    cache = EncoderDecoderCache(
+        Cache(layers=[GrowingLayer(capacity) for _ in range(layers)]),
+        Cache(layers=[SharedLayer(0) for _ in range(layers)]),
+    )
+    cache.is_updated = dict.fromkeys(range(layers), False)
+    return cache

@@ -1,0 +1,229 @@
+"""Stage 2: sample summaries, judge them, make the better ones more probable."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lastmile.config import Recipe
+from lastmile.corpus.tokens import TokenizedSplit
+from lastmile.judge.judge import Judge
+from lastmile.learn.advantages import RunningScale, baseline_advantages, leave_one_out_advantages
+from lastmile.learn.kl import adapt_coefficient, k1, k3
+from lastmile.learn.losses import likelihood_loss, policy_gradient_loss
+from lastmile.policy.load import weights_hash
+from lastmile.policy.policy import Encoded, Policy
+from lastmile.policy.sample import greedy, read_summaries, row_uniforms, sample
+from lastmile.policy.score import score
+from lastmile.records import Rollout, Scores, Summary, TokenBatch
+from lastmile.train.stage import Stage, gather
+from lastmile.train.steps import StepPart
+
+
+class PolicyGradientStage(Stage):
+    """The policy-gradient stage. Dropout is off throughout: what is scored is what was sampled from.
+
+    Args:
+        policy: The model being trained; starts equal to the reference.
+        reference: The likelihood model, frozen; KL is measured against it.
+        judge: Rewards and penalties.
+        split: Tokenised training documents.
+        recipe: The whole recipe.
+    """
+
+    name = "policy_gradient"
+
+    def __init__(
+        self, policy: Policy, reference: Policy, judge: Judge, split: TokenizedSplit, recipe: Recipe
+    ) -> None:
+        settings = recipe.policy_gradient
+        super().__init__(
+            policy,
+            split,
+            documents_per_step=settings.documents_per_step,
+            total_steps=settings.steps,
+            warmup_steps=settings.warmup_steps,
+            settings=settings,
+            seed=recipe.seed,
+        )
+        # In a tuple, so that the frozen reference is no part of the trained module and of its checkpoints.
+        self._reference = (reference.requires_grad_(False).eval(),)
+        self.reference_hash = weights_hash(reference)
+        self.judge, self.sampling = judge, recipe.sampling
+        self.kl_coefficient = settings.kl.coefficient
+        self.scale = RunningScale()
+        self.step_totals = torch.zeros(3, dtype=torch.float64)
+        self.newest: list[tuple[str, list[Summary], np.ndarray]] = []
+
+    def on_fit_start(self) -> None:
+        """Put the reference where the policy is."""
+        self.reference.to(self.device)
+
+    def on_train_start(self) -> None:
+        """Dropout off, whatever Lightning set."""
+        self.policy.eval()
+
+    @property
+    def reference(self) -> Policy:
+        """The frozen likelihood model."""
+        return self._reference[0]
+
+    def training_step(self, part: StepPart, index: int) -> Tensor:
+        """One micro-batch of: rollout → judge → returns → advantages → log-probabilities → loss."""
+        batch = part.batch
+        encoded = self.policy.encode(batch.document_ids, batch.document_mask)
+        rollout = self.rollout(encoded.detach(), batch, part.step)
+        summaries = read_summaries(self.policy, rollout)
+        scores = self.judge(batch.examples, summaries)
+        returns, kl = self.returns(scores, rollout, encoded.detach(), batch)
+        advantages = self.advantages(returns, encoded.detach(), batch)
+        log_probs, target_log_probs = self.log_probs(encoded, rollout, batch)
+        loss = policy_gradient_loss(
+            log_probs,
+            advantages / self.scale.deviation,
+            rollout.summary_mask,
+            part.num_documents * self.sampling.num_samples * self.sampling.max_new_tokens,
+        )
+        if target_log_probs is not None:
+            imitation = likelihood_loss(target_log_probs, batch.target_mask, part.num_target_tokens)
+            loss = loss + self.settings.mle_coefficient * imitation
+        self.step_totals += RunningScale.totals(returns, advantages).cpu()
+        self.record(part, rollout, summaries, scores, returns, advantages, kl, log_probs, loss)
+        return loss * self.gradient_share
+
+    def rollout(self, encoded: Encoded, batch: TokenBatch, step: int) -> Rollout:
+        """Sample K summaries a document, the same ones for any batch layout."""
+        ids = [example.id for example in batch.examples]
+        uniforms = row_uniforms(self.seed, step, ids, self.sampling.num_samples, self.sampling.max_new_tokens)
+        rollout = sample(self.policy, encoded, uniforms, self.sampling)
+        # Autocast keeps the weights it cast while gradients were off; the training pass must cast its own.
+        torch.clear_autocast_cache()
+        return rollout
+
+    @torch.no_grad()
+    def returns(
+        self, scores: Scores, rollout: Rollout, encoded: Encoded, batch: TokenBatch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Rewards minus penalties minus β·k1: what is maximised. `(B, K)`, NaN where unscored."""
+        ids, mask, temperature = rollout.summary_ids, rollout.summary_mask, self.sampling.temperature
+        reference_encoded = self.reference.encode(batch.document_ids, batch.document_mask)
+        reference_log_probs = score(self.reference, reference_encoded, ids, mask, temperature)
+        # Truncation bends the distribution that samples come from, but KL is of the policy itself.
+        log_probs = rollout.log_probs if rollout.kept is None else score(self.policy, encoded, ids, mask, temperature)
+        kl = {"kl": k1(log_probs, reference_log_probs, mask), "kl_k3": k3(log_probs, reference_log_probs, mask)}
+        totals = torch.as_tensor(scores.total, dtype=torch.float32, device=ids.device)
+        return totals - self.kl_coefficient * kl["kl"], kl
+
+    def advantages(self, returns: Tensor, encoded: Encoded, batch: TokenBatch) -> Tensor:
+        """How much better each sample did than the method's baseline."""
+        if self.settings.method == "rloo":
+            return leave_one_out_advantages(returns)
+        if self.settings.method == "reinforce":
+            return baseline_advantages(returns, torch.tensor(self.scale.mean))
+        written = greedy(self.policy, encoded, self.sampling.max_new_tokens)
+        torch.clear_autocast_cache()
+        total = self.judge(batch.examples, read_summaries(self.policy, written)).total
+        return baseline_advantages(returns, torch.as_tensor(total, dtype=returns.dtype, device=returns.device))
+
+    def log_probs(self, encoded: Encoded, rollout: Rollout, batch: TokenBatch) -> tuple[Tensor, Tensor | None]:
+        """Score the samples, and the target as one more row of the same pass where the sampling is plain."""
+        ids, mask, temperature = rollout.summary_ids, rollout.summary_mask, self.sampling.temperature
+        if not self.settings.mle_coefficient:
+            return score(self.policy, encoded, ids, mask, temperature, rollout.kept), None
+        target_ids, target_mask = batch.target_ids[:, None], batch.target_mask[:, None]
+        if temperature != 1.0 or rollout.kept is not None:
+            log_probs = score(self.policy, encoded, ids, mask, temperature, rollout.kept)
+            return log_probs, score(self.policy, encoded, target_ids, target_mask)[:, 0]
+        width = max(ids.shape[2], target_ids.shape[2])
+        both = score(
+            self.policy,
+            encoded,
+            torch.cat([_widen(ids, width, self.policy.pad_id), _widen(target_ids, width, self.policy.pad_id)], dim=1),
+            torch.cat([_widen(mask, width, False), _widen(target_mask, width, False)], dim=1),
+        )
+        return both[:, :-1, : ids.shape[2]], both[:, -1, : target_ids.shape[2]]
+
+    def record(
+        self,
+        part: StepPart,
+        rollout: Rollout,
+        summaries: list[list[Summary]],
+        scores: Scores,
+        returns: Tensor,
+        advantages: Tensor,
+        kl: dict[str, Tensor],
+        log_probs: Tensor,
+        loss: Tensor,
+    ) -> None:
+        """Add this micro-batch to the statistics of the step."""
+        num = returns.numel()
+        lengths = rollout.summary_mask.sum(-1)
+        flat = [summary.text for group in summaries for summary in group]
+        rates = {
+            f"flag/{name}": float((np.asarray(costs) > 0).mean()) for name, costs in sorted(scores.penalties.items())
+        }
+        rewards = {f"reward/{name}": float(np.nanmean(values)) for name, values in sorted(scores.rewards.items())}
+        spread = (advantages.abs().amax(-1) < 1e-8).float().mean()
+        self.statistics.mean(
+            num,
+            **{"return": returns.nanmean().item(), "kl": kl["kl"].mean().item(), "kl_k3": kl["kl_k3"].mean().item()},
+            total=float(np.nanmean(scores.total)),
+            words=float(np.mean([len(text.split()) for text in flat])),
+            tokens=lengths.float().mean().item(),
+            ended=rollout.ended.float().mean().item(),
+            unscored=returns.isnan().float().mean().item(),
+            distinct=len(set(flat)) / len(flat),
+            groups_without_spread=spread.item(),
+            entropy=-(rollout.log_probs.sum() / lengths.sum()).item(),
+            **rewards,
+            **rates,
+        )
+        self.statistics.mean(1, loss=loss.item() * self.gradient_share)
+        gap = (log_probs.detach() - rollout.log_probs).abs()[rollout.summary_mask]
+        self.statistics.maximum(log_prob_gap=gap.max().item())
+        self.newest = [
+            (example.id, group, scores.total[b])
+            for b, (example, group) in enumerate(zip(part.batch.examples, summaries, strict=True))
+        ]
+
+    def finish_step(self) -> dict[str, float]:
+        """Join the devices' statistics; update the running scale and the KL coefficient from all of them."""
+        values = super().finish_step()
+        self.scale.update(torch.stack(gather(self.step_totals)).sum(0))
+        self.step_totals = torch.zeros(3, dtype=torch.float64)
+        values |= {"advantage_deviation": self.scale.deviation, "kl_coefficient": self.kl_coefficient}
+        kl = self.settings.kl
+        if kl.controller == "adaptive":
+            num = self.documents_per_step * self.sampling.num_samples
+            self.kl_coefficient = adapt_coefficient(self.kl_coefficient, values["kl"], kl.target, num, kl.horizon)
+        return values
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Everything that the next step depends on, beside weights and optimizer."""
+        checkpoint["reference_hash"] = self.reference_hash
+        checkpoint["running_scale"] = self.scale.sums
+        checkpoint["kl_coefficient"] = self.kl_coefficient
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Go on from there, against the very same reference."""
+        if checkpoint["reference_hash"] != self.reference_hash:
+            from lastmile.errors import RunError
+
+            raise RunError(
+                f"the checkpoint was trained against reference {checkpoint['reference_hash'][:12]}, but `baseline/` is "
+                f"{self.reference_hash[:12]}. Restore the run's `baseline` folder, or start a new run"
+            )
+        self.scale.sums = checkpoint["running_scale"]
+        self.kl_coefficient = checkpoint["kl_coefficient"]
+
+
+def reference_of(policy: Policy) -> Policy:
+    """A frozen copy of the policy as it is now."""
+    return copy.deepcopy(policy).requires_grad_(False).eval()
+
+
+def _widen(rows: Tensor, width: int, filler: int | bool) -> Tensor:
+    return torch.nn.functional.pad(rows, (0, width - rows.shape[-1]), value=filler)

@@ -1,0 +1,167 @@
+"""The run folder: everything that a run leaves, each file written aside and then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lastmile.config import Recipe, dump_recipe, load_recipe
+from lastmile.errors import InputError
+from lastmile.judge.profile import TargetProfile
+from lastmile.policy.policy import Policy
+
+PACKAGES = ("lastmile", "torch", "transformers", "pytorch-lightning", "datasets", "rouge-score", "tokenizers")
+
+
+class RunFolder:
+    """One run on disk.
+
+    ```
+    recipe.yaml      every setting, defaults resolved
+    manifest.json    versions, git state, data and model hashes, seed, device, command, time and memory of each stage
+    profile.json     what the training targets look like (lengths, names, copying)
+    baseline/        the likelihood model: start, reference and rival of stage 2
+    best/            the policy-gradient model that the held-out measure chose
+    last/            the policy as the last step left it
+    metrics.jsonl    one line a logged step
+    samples.jsonl    validation summaries
+    tensorboard/     the same for the eye
+    resume/          what `--resume` needs; removed when the run is complete
+    ```
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe) -> RunFolder:
+        """Start a new run; refuse a folder that holds anything already.
+
+        Raises:
+            InputError: If the folder holds another run, or other files.
+        """
+        path = Path(path)
+        if (path / "recipe.yaml").exists():
+            raise InputError(
+                f"`{path}` holds another run. Continue it with `lastmile tune --resume {path}`, "
+                "or choose another folder with `--out`"
+            )
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"`{path}` is not an empty folder. Choose another with `--out`")
+        path.mkdir(parents=True, exist_ok=True)
+        run = cls(path)
+        write_text(run.path / "recipe.yaml", dump_recipe(recipe))
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run.
+
+        Raises:
+            InputError: If there is none.
+        """
+        if not (Path(path) / "recipe.yaml").is_file():
+            raise InputError(f"`{path}` is not a run: it has no recipe.yaml. `lastmile tune` makes one")
+        run = cls(path)
+        run._finish_swaps()
+        return run
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return load_recipe(self.path / "recipe.yaml")
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest so far; empty before the first write."""
+        file = self.path / "manifest.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to the manifest; a mapping is merged into the one that stands there."""
+        manifest = self.manifest
+        for key, value in facts.items():
+            known = manifest.get(key)
+            manifest[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+        write_text(self.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+    @property
+    def profile(self) -> TargetProfile:
+        """What the training targets look like."""
+        return TargetProfile.from_dict(json.loads((self.path / "profile.json").read_text(encoding="utf-8")))
+
+    def write_profile(self, profile: TargetProfile) -> None:
+        """Store the profile of the training targets."""
+        write_text(self.path / "profile.json", json.dumps(profile.to_dict(), ensure_ascii=False))
+
+    def has(self, checkpoint: str) -> bool:
+        """Whether `baseline`, `best` or `last` is there, whole."""
+        return (self.path / checkpoint / "config.json").is_file()
+
+    def write_policy(self, policy: Policy, checkpoint: str) -> None:
+        """Write a checkpoint folder aside, then swap it in; a kill in between leaves the old or the new one."""
+        aside, target, old = (self.path / name for name in (f".{checkpoint}.new", checkpoint, f".{checkpoint}.old"))
+        shutil.rmtree(aside, ignore_errors=True)
+        policy.save(aside)
+        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            os.replace(target, old)
+        os.replace(aside, target)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _finish_swaps(self) -> None:
+        """Undo a swap that a kill interrupted between its two renames."""
+        for old in self.path.glob(".*.old"):
+            target = self.path / old.name[1:-4]
+            if not target.exists():
+                os.replace(old, target)
+            else:
+                shutil.rmtree(old)
+        for aside in self.path.glob(".*.new"):
+            shutil.rmtree(aside)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write aside, then rename."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, git state, machine and command of this process."""
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "git": _git_state(),
+        "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+    }
+
+
+def _git_state() -> str | None:
+    """Commit of the source that runs, `+dirty` with uncommitted changes; None outside a checkout."""
+    source = Path(__file__).parent
+    try:
+        command = ["git", "-C", str(source), "describe", "--always", "--dirty=+dirty", "--abbrev=12"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

@@ -1,0 +1,285 @@
+"""One run from recipe to checkpoints: likelihood first, then policy gradient."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from lastmile.config import Recipe
+from lastmile.corpus.sources import load_corpus
+from lastmile.corpus.tokens import TokenizedSplit, tokenize_split
+from lastmile.errors import InputError, RunError
+from lastmile.judge.judge import Judge
+from lastmile.judge.profile import profile_targets
+from lastmile.policy.load import build_small_policy, check_model, is_cased, load_policy, weights_hash
+from lastmile.policy.policy import Policy
+from lastmile.records import Corpus
+from lastmile.train.journal import Journal
+from lastmile.train.likelihood import LikelihoodStage
+from lastmile.train.policy_gradient import PolicyGradientStage
+from lastmile.train.run import RunFolder, environment
+from lastmile.train.stage import Stage
+from lastmile.train.validate import Validate
+
+MAX_TOKENIZER_TEXTS = 50_000
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Everything about a recipe that can be wrong and be seen before data or weights are loaded.
+
+    Raises:
+        InputError: With all problems at once.
+    """
+    problems = check_model(recipe.model, recipe.hardware, recipe.data.max_document_tokens)
+    if recipe.likelihood.epochs == 0 and recipe.policy_gradient.steps == 0:
+        problems.append("`likelihood.epochs` and `policy_gradient.steps` are both 0: there is nothing to train")
+    if problems:
+        raise InputError.of(problems)
+
+
+def tune(recipe: Recipe, run: RunFolder) -> None:
+    """Carry a run to its end from wherever it stands: new, or interrupted at any moment.
+
+    Args:
+        recipe: Settings; those of the run folder.
+        run: Created or opened; all results go there.
+
+    Raises:
+        InputError: If data, model or reward are not usable.
+        RunError: If training fails.
+    """
+    prepared = prepare(recipe, run)
+    if not prepared.stage_done("likelihood"):
+        fit_likelihood(prepared)
+    if recipe.policy_gradient.steps and not prepared.stage_done("policy_gradient"):
+        fit_policy_gradient(prepared)
+    if prepared.is_first:
+        shutil.rmtree(run.path / "resume", ignore_errors=True)
+
+
+@dataclass
+class Prepared:
+    """What both stages need, made once."""
+
+    recipe: Recipe
+    run: RunFolder
+    corpus: Corpus
+    policy: Policy
+    judge: Judge
+    train: TokenizedSplit
+    validation: TokenizedSplit
+    is_first: bool
+
+    def stage_done(self, stage: str) -> bool:
+        """Whether the manifest says that a stage is complete."""
+        return "ended" in self.run.manifest.get("stages", {}).get(stage, {})
+
+
+def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
+    """Load data and policy, look at the targets, check rewards, tokenize."""
+    is_first = int(_rank()) == 0
+    corpus = load_corpus(recipe.data, seed=recipe.seed)
+    manifest = run.manifest
+    if "data" in manifest and manifest["data"]["fingerprint"] != corpus.fingerprint:
+        raise InputError(
+            f"`{recipe.data.name}` changed since this run began (fingerprint {corpus.fingerprint[:12]}, then "
+            f"{manifest['data']['fingerprint'][:12]}). Bring the old data back, or start a new run"
+        )
+    for name, needed in (("likelihood", recipe.likelihood), ("policy_gradient", recipe.policy_gradient)):
+        if needed.documents_per_step > len(corpus.train):
+            raise InputError(
+                f"`{name}.documents_per_step` must be at most the {len(corpus.train)} training documents, "
+                f"got {needed.documents_per_step}"
+            )
+    policy = initial_policy(recipe, run, corpus)
+    profile = profile_targets(corpus.train, cased=is_cased(policy.tokenizer))
+    judge = Judge(recipe.rewards, recipe.penalties, profile)
+    judge.check(corpus.train)
+    tokenized = [tokenize(split, policy, recipe) for split in (corpus.train, corpus.validation)]
+    if is_first:
+        sizes = {name: len(getattr(corpus, name)) for name in ("train", "validation", "test")}
+        run.note(
+            data={"name": corpus.name, "fingerprint": corpus.fingerprint, **sizes},
+            model={"name": recipe.model.name or "built", "dropped_presets": policy.dropped_presets},
+            seed=recipe.seed,
+            environment=environment(),
+        )
+        run.write_profile(profile)
+    return Prepared(recipe, run, corpus, policy, judge, *tokenized, is_first)
+
+
+def initial_policy(recipe: Recipe, run: RunFolder, corpus: Corpus) -> Policy:
+    """The policy that stage 1 starts from; after stage 1, the baseline."""
+    if run.has("baseline"):
+        return load_policy(str(run.path / "baseline"))
+    if recipe.model.build is None:
+        return load_policy(recipe.model.name, recipe.model.revision)
+
+    def texts() -> Iterator[str]:
+        for index in range(min(len(corpus.train), MAX_TOKENIZER_TEXTS)):
+            example = corpus.train[index]
+            yield example.document
+            yield example.target
+
+    return build_small_policy(recipe.model.build, texts(), recipe.data.max_document_tokens, recipe.seed)
+
+
+def tokenize(split, policy: Policy, recipe: Recipe) -> TokenizedSplit:
+    """Tokens of a split as the recipe wants them; from the cache where it has them."""
+    return tokenize_split(
+        split,
+        policy.tokenizer,
+        eos_id=policy.eos_id,
+        prefix=recipe.data.prefix,
+        max_document_tokens=recipe.data.max_document_tokens,
+        max_summary_tokens=recipe.data.max_summary_tokens,
+    )
+
+
+def fit_likelihood(prepared: Prepared) -> None:
+    """Stage 1; its best checkpoint becomes `baseline`. Without epochs the starting model is the baseline."""
+    recipe, run = prepared.recipe, prepared.run
+    settings = recipe.likelihood
+    if settings.epochs == 0:
+        if prepared.is_first:
+            run.write_policy(prepared.policy, "baseline")
+            run.note(stages={"likelihood": {"ended": "skipped: the model is tuned already"}})
+        return
+    stage = LikelihoodStage(prepared.policy, prepared.train, settings, recipe.seed)
+    _fit(prepared, stage, select_by={"rougeL": 1.0}, patience=settings.patience, checkpoint="baseline")
+    prepared.policy = load_policy(str(run.path / "baseline"))
+
+
+def fit_policy_gradient(prepared: Prepared) -> None:
+    """Stage 2, from `baseline` and against it; its best checkpoint becomes `best`, the newest `last`."""
+    recipe, run = prepared.recipe, prepared.run
+    settings = recipe.policy_gradient
+    reference = load_policy(str(run.path / "baseline"))
+    stage = PolicyGradientStage(prepared.policy, reference, prepared.judge, prepared.train, recipe)
+    _fit(
+        prepared,
+        stage,
+        select_by=settings.select_by,
+        patience=settings.stop.patience,
+        checkpoint="best",
+        stop=settings.stop,
+    )
+    if prepared.is_first:
+        run.write_policy(stage.policy, "last")
+
+
+def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, stop=None) -> None:
+    recipe, run, settings = prepared.recipe, prepared.run, stage.settings
+    saved = run.path / "resume" / f"{stage.name}.ckpt"
+    resumed = int(_saved_step(saved)) if saved.exists() else 0
+    earlier = {"likelihood": sys.maxsize} if stage.name == "policy_gradient" else {}
+    journal = Journal(run.path, prepared.is_first, resume_at={**earlier, stage.name: resumed})
+    validate = Validate(
+        run,
+        journal,
+        prepared.validation,
+        prepared.judge.profile,
+        recipe.compare.decoding,
+        every=settings.validate_every,
+        num_documents=settings.validation_documents,
+        select_by=select_by,
+        patience=patience,
+        checkpoint=checkpoint,
+        stop=stop,
+    )
+    hardware = recipe.hardware
+    trainer = pl.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        strategy=hardware.strategy,
+        precision=hardware.precision,
+        accumulate_grad_batches=hardware.accumulate,
+        max_steps=stage.total_steps,
+        callbacks=[validate],
+        plugins=[AtomicCheckpoint()],
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    journal.start(stage.name, stage.total_steps, resumed)
+    before = time.monotonic()
+    with quiet_lightning():
+        trainer.fit(stage, ckpt_path=str(saved) if saved.exists() else None, weights_only=True)
+    if trainer.interrupted:
+        raise RunError(f"interrupted. `lastmile tune --resume {run.path}` goes on from the last validation")
+    journal.finish(f"{stage.name.replace('_', ' ')} ended at step {trainer.global_step}: {validate.reason}")
+    if prepared.is_first:
+        run.note(
+            stages={
+                stage.name: {
+                    "ended": validate.reason,
+                    "steps": trainer.global_step,
+                    "best_step": validate.best_step,
+                    "best_held_out": validate.best,
+                    "seconds": round(time.monotonic() - before, 1),
+                    "peak_memory_bytes": peak_memory(),
+                    "weights": weights_hash(stage.policy),
+                    "device": str(stage.device),
+                    "devices": trainer.world_size,
+                }
+            }
+        )
+
+
+class AtomicCheckpoint(TorchCheckpointIO):
+    """Lightning's checkpoint, written aside and renamed: a kill leaves the old one whole."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
+        """Write and rename."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".new")
+        torch.save(checkpoint, aside)
+        aside.replace(path)
+
+
+def peak_memory() -> int:
+    """Most bytes this process held: on the GPU where there is one, else resident."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _saved_step(path: Path) -> int:
+    return torch.load(path, weights_only=True, map_location="cpu", mmap=True)["global_step"]
+
+
+def _rank() -> str:
+    import os
+
+    return os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0"))
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Lightning's own talk (tips, device lists) off; warnings of ours and errors stay."""
+    import logging
+    import warnings
+
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
