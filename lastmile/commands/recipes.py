@@ -18,7 +18,7 @@ app.add_typer(recipes, name="recipes", help="List, show, copy and check recipes:
 
 
 @recipes.command("ls")
-def ls(as_json: Annotated[bool, typer.Option("--json", help="Print name, description and path as JSON.")] = False) -> None:
+def ls(as_json: Annotated[bool, typer.Option("--json", help="Print name, text and path as JSON.")] = False) -> None:
     """List the recipes that come with lastmile.
 
     Example: `lastmile recipes ls`
