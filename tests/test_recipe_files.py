@@ -57,7 +57,7 @@ def test_what_the_recipes_promise():
     assert recipes["likelihood_only"].policy_gradient.steps == 0
     assert recipes["demo"].model.build is not None
     assert all(recipes[name].data.name == name for name in ("cnn_dm", "demo", "dialogsum", "xsum"))
-    assert recipes["cnn_dm"].likelihood.epochs == recipes["xsum"].likelihood.epochs == 0, "tuned already by their authors"
+    assert recipes["cnn_dm"].likelihood.epochs == recipes["xsum"].likelihood.epochs == 0, "tuned by their authors"
     assert recipes["t5"].data.prefix == "summarize: "
     assert all(recipe.hardware.precision != "16-mixed" for recipe in recipes.values())
 

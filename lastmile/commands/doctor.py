@@ -35,9 +35,9 @@ Facts = dict[str, dict[str, Any]]
 
 @app.command("doctor")
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print facts and advice as JSON.")] = False) -> None:
-    """Look at this machine and say what to change: versions, devices, precision, threads, allocator, caches, space.
+    """Say what this machine offers, and what to change before a long run.
 
-    Reads only; nothing is changed and nothing is downloaded. Takes a few seconds.
+    Versions, devices, precision, threads, allocator, memory, caches, space. Only looks: changes and downloads nothing.
 
     Example: `lastmile doctor`
     """

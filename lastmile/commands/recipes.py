@@ -71,7 +71,9 @@ def cp(
 
 @recipes.command("check")
 def check(files: Annotated[list[str], typer.Argument(help="Files, or names from `recipes ls`.")]) -> None:
-    """Read recipes and report every problem of every file at once; exit status 2 if there is one.
+    """Report every problem of every file at once.
+
+    Exit status 2 if there is one.
 
     Example: `lastmile recipes check my.yaml`
     """

@@ -2,23 +2,7 @@
 
 import json
 
-import pytest
-
-from lastmile.commands import main
 from lastmile.recipe_files import find_recipe, list_recipes
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line as a process would; returns status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["lastmile", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (left.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 def test_ls(run):

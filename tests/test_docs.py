@@ -1,0 +1,38 @@
+"""The documentation agrees with the program."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")])
+
+
+def test_cli_page_is_what_help_says():
+    done = subprocess.run(
+        [sys.executable, str(CHECKOUT / "docs" / "generate_cli.py"), "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_the_pages_exist(page):
+    """Every `lastmile VERB` that a page names in code is a verb."""
+    from typer.main import get_command
+
+    from lastmile.commands import app
+
+    verbs = get_command(app).commands
+    code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", page.read_text(encoding="utf-8"), flags=re.DOTALL))
+    named = set(re.findall(r"(?:^|[\s`])lastmile ([a-z]+)", code))
+    assert named <= set(verbs), f"unknown verbs in {page.name}"

@@ -1,0 +1,125 @@
+"""What a fresh machine gets: a wheel with every file, pinned dependencies, and clear words from the Makefile."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from fnmatch import fnmatch
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+CHECKOUT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+WANTED = [
+    Requirement(line)
+    for lines in (PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values())
+    for line in lines
+]
+PINS = dict(
+    line.split("==") for line in (CHECKOUT / "constraints.txt").read_text().splitlines() if not line.startswith("#")
+)
+PINS = {canonicalize_name(name): version for name, version in PINS.items()}
+
+
+def test_the_wheel_has_every_folder():
+    folders = {path.parent for path in (CHECKOUT / "lastmile").rglob("*.py")}
+    packages = {".".join(folder.relative_to(CHECKOUT).parts) for folder in folders}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages | {"lastmile.recipes"}
+
+
+def test_the_wheel_has_every_data_file():
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
+    folders = (CHECKOUT / "lastmile", CHECKOUT / "recipes")
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    data = [path for path in files if path.suffix not in (".py", ".pyc")]
+    assert [path for path in data if not any(fnmatch(path.name, pattern) for pattern in patterns)] == []
+
+
+def test_every_dependency_is_pinned_within_its_bounds():
+    for wanted in WANTED:
+        assert wanted.specifier.contains(PINS[canonicalize_name(wanted.name)]), wanted
+
+
+def test_what_the_dependencies_need_is_pinned_too():
+    seen, queue = set(), list(WANTED)
+    while queue:
+        requirement = queue.pop()
+        if requirement.name in seen:
+            continue
+        seen.add(requirement.name)
+        for line in requires(requirement.name) or ():
+            inner = Requirement(line)
+            # Builds of torch for GPUs bring their own pinned libraries.
+            applies = inner.marker is None or inner.marker.evaluate({"extra": ""})
+            if applies and not re.match("nvidia|cuda|triton", inner.name):
+                queue.append(inner)
+    assert {canonicalize_name(name) for name in seen} <= set(PINS)
+
+
+def test_torch_is_pinned_without_a_build_tag():
+    assert "+" not in PINS["torch"]
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = CHECKOUT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().splitlines()[-1] == "exec make test"
+    assert "make test" in (CHECKOUT / "README.md").read_text()
+
+
+@pytest.fixture
+def make(tmp_path):
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+
+    def make(*arguments):
+        command = ["make", "-C", str(CHECKOUT), f"VENV={tmp_path / 'venv'}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    return make
+
+
+def fake_python(folder, body):
+    script = folder / "fakepython"
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(0o755)
+    return script
+
+
+def test_make_without_python(make):
+    done = make("demo", "PYTHON=python-of-nowhere")
+    assert done.returncode == 2
+    assert "no `python-of-nowhere` found. Install Python 3.11 or newer" in done.stderr
+
+
+def test_make_with_an_old_python(make, tmp_path):
+    old = fake_python(tmp_path, 'case "$1" in -V) echo "Python 3.9.2";; *) exit 1;; esac')
+    done = make("test", f"PYTHON={old}")
+    assert done.returncode == 2
+    assert f"lastmile needs Python 3.11 or newer, `{old}` is Python 3.9.2. Name another:" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_make_with_a_python_that_has_no_venv(make, tmp_path):
+    bare = fake_python(tmp_path, 'case "$*" in *ensurepip*) exit 1;; *) exit 0;; esac')
+    done = make("demo", f"PYTHON={bare}")
+    assert done.returncode == 2
+    assert "cannot make environments. On Debian and Ubuntu: apt install python3-venv" in done.stderr
+
+
+def test_make_help_names_every_target_for_people(make):
+    done = make("help")
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  make")] == [
+        "help",
+        "demo",
+        "test",
+        "lint",
+        "docs",
+        "constraints",
+        "clean",
+    ]
