@@ -72,8 +72,8 @@ def gather() -> Facts:
         "precision": _precision(),
         "allocator": _allocator(),
         "memory": _memory(),
-        "hub": _hub(),
-        "disk": {"here_free_gib": _free_gib(Path.cwd()), "hub_free_gib": _free_gib(Path(_hub()["cache"]))},
+        "caches": (caches := _caches()),
+        "disk": {"here_free_gib": _free_gib(Path.cwd()), "hub_free_gib": _free_gib(Path(caches["hub"]))},
     }
 
 
@@ -82,8 +82,9 @@ def advise(facts: Facts) -> list[str]:
     advice = []
     if unmet := facts["versions"]["unmet"]:
         advice.append(f"Install what is missing or too old: {', '.join(unmet)}. In a checkout `make test` does it.")
-    if not facts["hub"]["writable"]:
-        advice.append(f"The cache folder {facts['hub']['cache']} cannot be written. Set HF_HOME to a folder of yours.")
+    for folder in facts["caches"]["not_writable"]:
+        variable = "LASTMILE_CACHE" if folder == facts["caches"]["lastmile"] else "HF_HOME"
+        advice.append(f"The cache folder {folder} cannot be written. Set {variable} to a folder of yours.")
     for where, free in (("this folder", facts["disk"]["here_free_gib"]), ("the cache", facts["disk"]["hub_free_gib"])):
         if free < LOW_DISK_GIB:
             advice.append(f"Only {free:g} GiB are free where {where} lies. A run keeps several copies of the model.")
@@ -96,7 +97,7 @@ def advise(facts: Facts) -> list[str]:
         advice.append("The GPU has no bf16. Keep `hardware.precision=32-true`: T5, mT5 and PEGASUS overflow in fp16.")
     else:
         advice += _advise_cpu(facts)
-    if facts["hub"]["offline"]:
+    if facts["caches"]["offline"]:
         advice.append("HF_HUB_OFFLINE is set: only what lies in the cache can be loaded. Unset it to download.")
     return advice
 
@@ -231,16 +232,16 @@ def _container_limit_gib() -> float | None:
     return None if text == "max" else round(int(text) / GIB, 1)
 
 
-def _hub() -> dict[str, Any]:
+def _caches() -> dict[str, Any]:
+    """Where downloads and prepared corpora are kept, and whether downloads are switched off."""
     from huggingface_hub import constants
 
-    home = Path(constants.HF_HOME)
-    return {
-        "home": str(home),
-        "cache": constants.HF_HUB_CACHE,
-        "writable": os.access(_nearest_folder(Path(constants.HF_HUB_CACHE)), os.W_OK),
-        "offline": constants.HF_HUB_OFFLINE,
-    }
+    from lastmile.corpus.splits import cache_folder
+
+    folders = {"hf_home": constants.HF_HOME, "hub": constants.HF_HUB_CACHE, "lastmile": str(cache_folder())}
+    places = dict.fromkeys((folders["hub"], folders["lastmile"]))
+    closed = [place for place in places if not os.access(_nearest_folder(Path(place)), os.W_OK)]
+    return {**folders, "not_writable": closed, "offline": constants.HF_HUB_OFFLINE}
 
 
 def _free_gib(path: Path) -> float:

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ WELL = {
     "precision": {"cpu_bf16_speed": 1.0},
     "allocator": {"preloaded": "tcmalloc", "tcmalloc": "libtcmalloc_minimal.so.4"},
     "memory": {"total_gib": 16.0, "available_gib": 12.0, "container_limit_gib": None},
-    "hub": {"cache": "/cache", "writable": True, "offline": False},
+    "caches": {"hf_home": "/hf", "hub": "/hf/hub", "lastmile": "/cache", "not_writable": [], "offline": False},
     "disk": {"here_free_gib": 50.0, "hub_free_gib": 50.0},
 }
 
@@ -36,9 +35,20 @@ def test_nothing_to_change():
             "Install what is missing or too old: torch>=2.11 (found 2.1), rich>=15 (found none). "
             "In a checkout `make test` does it.",
         ),
-        ("hub", "writable", False, "The cache folder /cache cannot be written. Set HF_HOME to a folder of yours."),
         (
-            "hub",
+            "caches",
+            "not_writable",
+            ["/hf/hub"],
+            "The cache folder /hf/hub cannot be written. Set HF_HOME to a folder of yours.",
+        ),
+        (
+            "caches",
+            "not_writable",
+            ["/cache"],
+            "The cache folder /cache cannot be written. Set LASTMILE_CACHE to a folder of yours.",
+        ),
+        (
+            "caches",
             "offline",
             True,
             "HF_HUB_OFFLINE is set: only what lies in the cache can be loaded. Unset it to download.",
@@ -125,8 +135,14 @@ def test_facts_of_this_machine():
     assert facts["cpu"]["threads"] == torch.get_num_threads()
     assert facts["precision"]["cpu_bf16_speed"] > 0
     assert len(facts["devices"]["cuda"]) == torch.cuda.device_count()
-    assert facts["hub"]["writable"] == os.access(doctor._nearest_folder(doctor.Path(facts["hub"]["cache"])), os.W_OK)
     assert json.loads(json.dumps(facts)) == facts, "plain values only"
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
+    monkeypatch.setenv("LASTMILE_CACHE", str(tmp_path / "deep" / "cache"))
+    assert str(tmp_path / "deep" / "cache") not in gather()["caches"]["not_writable"], "it will be made"
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: path != tmp_path)
+    assert gather()["caches"]["not_writable"] == [str(tmp_path / "deep" / "cache")]
 
 
 def test_requirements_that_are_not_met(monkeypatch):
