@@ -42,6 +42,9 @@ class Data(Section):
     revision: str | None = None
     document_column: str | None = None
     summary_column: str | None = None
+    shared_documents: Literal["refuse", "drop"] | None = Field(
+        None, description="Documents in two splits; by default refused in files, dropped from data sets of the hub."
+    )
     prefix: str = Field("", description="Put before every document, e.g. T5's `summarize: `.")
     max_document_tokens: Positive = 512
     max_summary_tokens: Positive = Field(128, description="Targets are cut here in the likelihood terms only.")
