@@ -36,3 +36,26 @@ def test_commands_in_the_pages_exist(page):
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", page.read_text(encoding="utf-8"), flags=re.DOTALL))
     named = set(re.findall(r"(?:^|[\s`])lastmile ([a-z]+)", code))
     assert named <= set(verbs), f"unknown verbs in {page.name}"
+
+
+def test_the_reward_of_the_readme_works(tmp_path, monkeypatch):
+    import yaml
+    from pydantic import TypeAdapter
+
+    from lastmile.config import Reward
+    from lastmile.judge.python_reward import call_reward, load_python_reward
+    from lastmile.records import Example
+
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n# my_rewards.py\n(.*?)```", readme, flags=re.DOTALL)
+    (recipe,) = re.findall(r"```yaml\n(.*?)```", readme, flags=re.DOTALL)
+    (tmp_path / "my_rewards.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_rewards", raising=False)
+    rewards = TypeAdapter(tuple[Reward, ...]).validate_python(yaml.safe_load(recipe)["rewards"])
+    own = rewards[1]
+    values = call_reward(
+        "brief", load_python_reward(own.path), [Example("a", "x"), Example("b", "x")], ["one two", "word " * 40]
+    )
+    assert values.tolist() == [1.0, 0.5]
+    monkeypatch.delitem(sys.modules, "my_rewards")

@@ -4,8 +4,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
-from fnmatch import fnmatch
+import zipfile
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -26,18 +27,21 @@ PINS = dict(
 PINS = {canonicalize_name(name): version for name, version in PINS.items()}
 
 
-def test_the_wheel_has_every_folder():
-    folders = {path.parent for path in (CHECKOUT / "lastmile").rglob("*.py")}
-    packages = {".".join(folder.relative_to(CHECKOUT).parts) for folder in folders}
-    assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages | {"lastmile.recipes"}
-
-
-def test_the_wheel_has_every_data_file():
-    patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
-    folders = (CHECKOUT / "lastmile", CHECKOUT / "recipes")
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    data = [path for path in files if path.suffix not in (".py", ".pyc")]
-    assert [path for path in data if not any(fnmatch(path.name, pattern) for pattern in patterns)] == []
+def test_the_wheel_has_every_file(tmp_path):
+    """Really built, from a copy, so that nothing is left in the checkout."""
+    source = tmp_path / "source"
+    for name in ("lastmile", "recipes"):
+        shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(tmp_path.glob("lastmile-*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    wanted = {path.relative_to(source) for path in (source / "lastmile").rglob("*") if path.is_file()}
+    recipes = {f"lastmile/recipes/{path.name}" for path in (source / "recipes").iterdir()}
+    assert packed == {path.as_posix() for path in wanted} | recipes
 
 
 def test_every_dependency_is_pinned_within_its_bounds():
