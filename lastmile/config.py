@@ -42,7 +42,7 @@ class Data(Section):
     revision: str | None = None
     document_column: str | None = None
     summary_column: str | None = None
-    shared_documents: Literal["refuse", "drop"] | None = Field(
+    shared_documents: Literal["refuse", "drop", "keep"] | None = Field(
         None, description="Documents in two splits; by default refused in files, dropped from data sets of the hub."
     )
     prefix: str = Field("", description="Put before every document, e.g. T5's `summarize: `.")

@@ -105,7 +105,10 @@ def to_example(
         return problems
     name = row.fields.get("id")
     example_id = str(name) if isinstance(name, str | int) and str(name).strip() else f"{number:07d}"
-    return Example(example_id, document, tuple(dict.fromkeys(targets)))
+    # Data sets that have both repeat the summary among the references; it counts once.
+    if targets[:1] and targets[0] in targets[1:] and isinstance(row.fields[columns.targets[0]], str):
+        del targets[targets.index(targets[0], 1)]
+    return Example(example_id, document, tuple(targets))
 
 
 def _text(row: Row, column: str, problems: list[Problem]) -> str:

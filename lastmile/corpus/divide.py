@@ -48,7 +48,7 @@ def carve(parts: dict[str, ArrowSplit], seed: int, name: str) -> dict[str, Arrow
 
 
 def settle_shared(
-    parts: dict[str, ArrowSplit], name: str, policy: Literal["refuse", "drop"]
+    parts: dict[str, ArrowSplit], name: str, policy: Literal["refuse", "drop", "keep"]
 ) -> dict[str, ArrowSplit]:
     """Deal with documents that stand in two splits, so that no number is reported on a document learnt from.
 
@@ -56,7 +56,7 @@ def settle_shared(
         parts: The three splits.
         name: For messages.
         policy: `refuse` raises when train shares documents with test and only tells of the other pairs; `drop` leaves
-            them out, from train first and from validation next, and says how many.
+            them out, from train first and from validation next, and says how many; `keep` only tells.
 
     Raises:
         InputError: With the number of shared documents and where the first of them stand.
@@ -72,10 +72,10 @@ def settle_shared(
             kept = ~np.isin(settled[early].document_hashes, settled[late].document_hashes)
             say(f"{found}: {np.count_nonzero(~kept):,} rows left out of {early}")
             settled[early] = settled[early].select(np.flatnonzero(kept))
-        elif (early, late) == ("train", "test"):
+        elif policy == "refuse" and (early, late) == ("train", "test"):
             raise InputError(
                 f"{found} ({pairs}). Take them out of {early} (`lastmile data check` lists them), or set "
-                "`data.shared_documents=drop` to have that done on loading"
+                "`data.shared_documents=drop` to have that done on loading (`keep` reports on them all the same)"
             )
         else:
             say(f"{found} ({pairs}); `lastmile data check` lists them")

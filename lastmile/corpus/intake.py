@@ -14,7 +14,7 @@ from lastmile.corpus.splits import ArrowSplit, cached_split
 from lastmile.records import Example
 
 # Raised when the same rows come out differently, so that files prepared before are not used.
-PREPARATION = 1
+PREPARATION = 2
 
 Place = str
 Read = Iterator[tuple[Place, Example] | Problem]

@@ -59,8 +59,8 @@ def example_of(fields: dict, **options) -> Example | list[str]:
 
 
 def test_the_summary_is_the_first_of_several_targets():
-    fields = {"source": "d", "references": ["b", "a", "c"], "summary": "a"}
-    assert example_of(fields).targets == ("a", "b", "c")
+    fields = {"source": "d", "references": ["b", "a", "c", "c"], "summary": "a"}
+    assert example_of(fields).targets == ("a", "b", "c", "c")
     assert example_of({"article": "d", "highlights": ["x", "y"]}).targets == ("x", "y")
     assert example_of({"dialogue": "d", "summary1": "x", "summary2": "y", "summary3": "z"}).targets == ("x", "y", "z")
 

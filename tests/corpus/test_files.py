@@ -11,7 +11,10 @@ import pytest
 from lastmile.corpus.files import Problem, Row, file_format, read_rows, refuse
 from lastmile.errors import InputError
 
-ROWS = [{"article": "Grüße aus Köln.", "highlights": "Grüße."}, {"article": "Line\nbreak, \"quoted\".", "highlights": "b"}]
+ROWS = [
+    {"article": "Grüße aus Köln.", "highlights": "Grüße."},
+    {"article": 'Line\nbreak, "quoted".', "highlights": "b"},
+]
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -115,7 +118,7 @@ def test_damaged_files(tmp_path):
 def test_files_that_are_not_there_or_not_known(tmp_path):
     with pytest.raises(InputError, match=r"gone\.jsonl: no such file$"):
         list(read_rows(tmp_path / "gone.jsonl"))
-    with pytest.raises(InputError, match=r"must end in one of \.jsonl, \.json, \.csv, \.parquet \(or the same with \.gz\)"):
+    with pytest.raises(InputError, match=r"must end in one of \.jsonl, \.json, \.csv, \.parquet \(or the same with"):
         list(read_rows(write(tmp_path / "a.txt", b"x")))
     assert file_format(Path("A.JSONL.GZ")) == ".jsonl"
 
