@@ -106,7 +106,7 @@ def to_example(
     name = row.fields.get("id")
     example_id = str(name) if isinstance(name, str | int) and str(name).strip() else f"{number:07d}"
     # Data sets that have both repeat the summary among the references; it counts once.
-    if targets[:1] and targets[0] in targets[1:] and isinstance(row.fields[columns.targets[0]], str):
+    if targets and targets[0] in targets[1:] and isinstance(row.fields[columns.targets[0]], str):
         del targets[targets.index(targets[0], 1)]
     return Example(example_id, document, tuple(targets))
 

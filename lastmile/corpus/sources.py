@@ -45,7 +45,7 @@ def load_corpus(data: Data, *, seed: int = 1, splits: Iterable[str] = SPLITS) ->
     absent = [split for split in splits if split not in sources]
     if absent and "train" not in sources:
         raise InputError(f"{name}: no {' and no '.join(absent)} split. Found only: {', '.join(sources)}")
-    parts = {split: prepare(source) for split, source in sources.items()}
+    parts = _prepare_all(sources)
     if "train" in parts:
         parts = carve(parts, seed, name)
     nothing = next(iter(parts.values())).select([])
@@ -55,6 +55,19 @@ def load_corpus(data: Data, *, seed: int = 1, splits: Iterable[str] = SPLITS) ->
     if limit is not None:
         parts = {split: draw(part, limit, seed) for split, part in parts.items()}
     return Corpus(name=data.name, **parts, fingerprint=corpus_fingerprint(*parts.values()))
+
+
+def _prepare_all(sources: dict[str, Source]) -> dict[str, ArrowSplit]:
+    """Prepare every split before any problem is raised, so that a person mends all in one go."""
+    parts, problems = {}, []
+    for split, source in sources.items():
+        try:
+            parts[split] = prepare(source)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError.of(problems)
+    return parts
 
 
 def load_documents(path: Path, document_column: str | None = None) -> ArrowSplit:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -157,13 +157,10 @@ def write_arrow(path: Path, schema: pa.Schema, batches: Iterable[dict[str, list]
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a fresh file beside `path` to write to; it takes the place of `path` when the block ends well."""
-    aside: Path | None = None
+    """Give the name of a fresh file beside `path`; it takes the place of `path` when the block ends well."""
+    aside = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        aside = Path(name)
         yield aside
         aside.replace(path)
     except OSError as error:
@@ -172,7 +169,7 @@ def replacing(path: Path) -> Iterator[Path]:
             "Free some space, or set LASTMILE_CACHE to a folder elsewhere"
         ) from error
     finally:
-        if aside is not None:
+        with suppress(OSError):
             aside.unlink(missing_ok=True)
 
 
