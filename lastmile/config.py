@@ -180,6 +180,9 @@ class Compare(Section):
         Literal["whitespace", "unfinished", "duplicate_sentences", "repeated_ngrams", "length", "unsupported"], ...
     ] = ("whitespace", "unfinished", "duplicate_sentences", "repeated_ngrams", "length", "unsupported")
     max_words: Positive | None = Field(None, description="Longest post-processed summary; default: the targets' 95 %.")
+    targets: Literal["best", "mean", "first"] = Field(
+        "best", description="Which of several targets ROUGE is taken against: the best one, their mean, the first."
+    )
     rerank_candidates: Annotated[int, Field(ge=0)] = Field(8, description="n of n-best reranking; 0 leaves it out.")
     bootstrap_samples: Positive = 2000
 

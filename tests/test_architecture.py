@@ -1,4 +1,4 @@
-"""The walk of a document: corpus → policy → judge → learn → train → compare → commands; imports point backwards."""
+"""The walk of a document: corpus → policy → judge → learn → train → compare → ship → commands; imports point backwards."""
 
 import ast
 import sys
@@ -9,7 +9,7 @@ import pytest
 import lastmile
 
 PACKAGE = Path(lastmile.__file__).parent
-WALK = ["corpus", "policy", "judge", "learn", "train", "compare", "commands"]
+WALK = ["corpus", "policy", "judge", "learn", "train", "compare", "ship", "commands"]
 FILE_CALLS = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "Path", "unlink", "mkdir"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

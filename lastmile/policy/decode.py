@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import torch
+from torch import Tensor
 from transformers import GenerationConfig
 
 from lastmile.config import Decoding
@@ -20,17 +19,10 @@ def decode_batch(policy: Policy, batch: TokenBatch, settings: Decoding) -> list[
     Greedy without constraints runs on our own sampler; everything else on transformers' `generate`, with a fresh
     generation config, so that no preset of a checkpoint (3-gram blocking, a least length of 56) slips in unseen.
     """
-    ids, mask = batch.document_ids.to(policy.device), batch.document_mask.to(policy.device)
     if settings.num_beams == 1 and settings.no_repeat_ngram_size == 0 and settings.min_new_tokens == 0:
-        written = greedy(policy, policy.encode(ids, mask), settings.max_new_tokens)
-        rows = written.summary_ids[:, 0]
-    else:
-        rows = policy.model.generate(
-            input_ids=ids, attention_mask=mask.long(), generation_config=generation_config(policy, settings)
-        )[:, len(policy.prefix) :]
-    texts = policy.tokenizer.batch_decode(rows, skip_special_tokens=True)
-    ended = (rows == policy.eos_id).any(-1).tolist()
-    return [Summary(text.strip(), done) for text, done in zip(texts, ended, strict=True)]
+        encoded = policy.encode(batch.document_ids.to(policy.device), batch.document_mask.to(policy.device))
+        return _read(policy, greedy(policy, encoded, settings.max_new_tokens).summary_ids[:, 0])
+    return _read(policy, _generate(policy, batch, settings))
 
 
 def generation_config(policy: Policy, settings: Decoding) -> GenerationConfig:
@@ -50,8 +42,26 @@ def generation_config(policy: Policy, settings: Decoding) -> GenerationConfig:
     )
 
 
-def decode_all(policy: Policy, batches: Iterable[TokenBatch], settings: Decoding) -> Iterator[tuple[str, Summary]]:
-    """Yield (example id, summary) batch by batch."""
-    for batch in batches:
-        for example, summary in zip(batch.examples, decode_batch(policy, batch, settings), strict=True):
-            yield example.id, summary
+@torch.no_grad()
+def decode_candidates(
+    policy: Policy, batch: TokenBatch, settings: Decoding, num_candidates: int
+) -> list[list[Summary]]:
+    """The `num_candidates` most probable summaries of each document that beam search finds, best first."""
+    wanted = settings.model_copy(update={"num_beams": max(num_candidates, settings.num_beams)})
+    rows = _generate(policy, batch, wanted, num_candidates)
+    flat = _read(policy, rows)
+    return [flat[start : start + num_candidates] for start in range(0, len(flat), num_candidates)]
+
+
+def _generate(policy: Policy, batch: TokenBatch, settings: Decoding, num_candidates: int = 1) -> Tensor:
+    config = generation_config(policy, settings)
+    config.num_return_sequences = num_candidates
+    ids, mask = batch.document_ids.to(policy.device), batch.document_mask.to(policy.device)
+    rows = policy.model.generate(input_ids=ids, attention_mask=mask.long(), generation_config=config)
+    return rows[:, len(policy.prefix) :]
+
+
+def _read(policy: Policy, rows: Tensor) -> list[Summary]:
+    texts = policy.tokenizer.batch_decode(rows, skip_special_tokens=True)
+    ended = (rows == policy.eos_id).any(-1).tolist()
+    return [Summary(text.strip(), done) for text, done in zip(texts, ended, strict=True)]

@@ -5,11 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, BartConfig, PreTrainedConfig
-from transformers import BartForConditionalGeneration, GenerationConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    BartConfig,
+    BartForConditionalGeneration,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging
 
 from lastmile.config import Hardware, Model, SmallModel
 from lastmile.errors import InputError, did_you_mean
@@ -71,6 +82,18 @@ def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
         raise InputError(f"`{model.name}` has no usable tokenizer beside its weights: {_first_line(error)}") from None
 
 
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Transformers' own progress bars off: loading and saving a checkpoint takes a moment, and we say what it is."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def load_policy(name: str, revision: str | None = None) -> Policy:
     """Load weights and tokenizer from the hub, a folder or a run, in float32 and evaluation mode.
 
@@ -79,9 +102,10 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
     """
     place = resolve_model(name)
     try:
-        model = AutoModelForSeq2SeqLM.from_pretrained(
-            place, revision=revision, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-        )
+        with without_bars():
+            model = AutoModelForSeq2SeqLM.from_pretrained(
+                place, revision=revision, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            )
     except (OSError, ValueError) as error:
         raise InputError(_not_found(name, error)) from None
     tokenizer = load_tokenizer(Model(name=name, revision=revision))
@@ -139,9 +163,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> P
         show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
-    bpe.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
-    )
+    bpe.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         pad_token="<pad>",

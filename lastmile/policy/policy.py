@@ -56,11 +56,14 @@ class Policy(nn.Module):
         preset = model.generation_config
         start = model.config.decoder_start_token_id
         start = preset.decoder_start_token_id if start is None else start
-        self.prefix: tuple[int, ...] = (start,) if preset.forced_bos_token_id is None else (start, preset.forced_bos_token_id)
+        self.prefix: tuple[int, ...] = (
+            (start,) if preset.forced_bos_token_id is None else (start, preset.forced_bos_token_id)
+        )
         self.eos_id: int = model.config.eos_token_id
         self.pad_id: int = model.config.pad_token_id
         self.dropped_presets = self._drop_presets()
         self.folds = True
+        self.has_bias = bool(getattr(model, "final_logits_bias", torch.zeros(1)).any())
         model.set_attn_implementation(FOLDED)
 
     def _drop_presets(self) -> dict[str, object]:
@@ -123,9 +126,8 @@ class Policy(nn.Module):
 
     @property
     def output_bias(self) -> Tensor | None:
-        """`(V,)` bias of the output projection, where the family has one."""
-        bias = getattr(self.model, "final_logits_bias", None)
-        return None if bias is None else bias[0]
+        """`(V,)` bias of the output projection, where the family has one and it is not all zeros."""
+        return self.model.final_logits_bias[0] if self.has_bias else None
 
     @property
     def output_scale(self) -> float:

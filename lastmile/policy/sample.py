@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin, EncoderDecoderCache
+from transformers.cache_utils import EncoderDecoderCache
 
 from lastmile.config import Sampling
+from lastmile.policy.cache import growing_cache
 from lastmile.policy.fold import Rows
 from lastmile.policy.policy import Encoded, Policy
 from lastmile.records import Rollout, Summary
@@ -134,7 +135,7 @@ def _write(policy: Policy, encoded: Encoded, num_samples: int, length: int, choo
     log_probs = torch.zeros((num_rows, length), device=device)
     kept_steps: list[tuple[Tensor, int, Tensor]] = []
 
-    cache = growing_cache(policy, len(policy.prefix) + length)
+    cache = growing_cache(policy.model.config, len(policy.prefix) + length)
     rows = Rows.grid(num_documents, num_samples, device)
     alive = torch.arange(num_rows, device=device)
     newest = torch.tensor(policy.prefix, device=device).expand(num_rows, -1)
@@ -181,67 +182,3 @@ def _kept_in_order(steps: list[tuple[Tensor, int, Tensor]], mask: Tensor) -> Ten
         first = kept.sum(-1).cumsum(0) - kept.sum(-1)
         table[alive[row], step, torch.arange(len(row), device=row.device) - first[row]] = token
     return table[mask]
-
-
-class GrowingLayer(CacheLayerMixin):
-    """Keys and values of one layer in room allocated once, so that a step writes one token and copies none."""
-
-    is_sliding = False
-
-    def __init__(self, capacity: int) -> None:
-        super().__init__()
-        self.capacity = capacity
-        self.length = 0
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        rows, heads, _, width = key_states.shape
-        self.room = key_states.new_empty(2, rows, heads, self.capacity, width)
-        self.is_initialized = True
-
-    def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        end = self.length + key_states.shape[-2]
-        self.room[0, :, :, self.length : end] = key_states
-        self.room[1, :, :, self.length : end] = value_states
-        self.length = end
-        self.keys, self.values = self.room[0, :, :, :end], self.room[1, :, :, :end]
-        return self.keys, self.values
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        kept = self.room.new_empty(2, len(indices), *self.room.shape[2:])
-        kept[..., : self.length, :] = self.room[:, indices, :, : self.length]
-        self.room = kept
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.length + query_length, 0
-
-    def get_seq_length(self) -> int:
-        return self.length
-
-    def get_max_length(self) -> int:
-        return self.capacity
-
-
-class SharedLayer(GrowingLayer):
-    """Cross-attention keys and values of one layer: one copy a document, written once."""
-
-    def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
-        self.keys, self.values, self.is_initialized = key_states, value_states, True
-        self.length = key_states.shape[-2]
-        return key_states, value_states
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        self.keys, self.values = self.keys[indices], self.values[indices]
-
-
-def growing_cache(policy: Policy, capacity: int) -> EncoderDecoderCache:
-    """An empty cache with room for `capacity` tokens a row and one copy of each document."""
-    config = policy.model.config
-    layers = config.num_decoder_layers if config.model_type in ("t5", "mt5") else config.decoder_layers
-    cache = EncoderDecoderCache(
-        Cache(layers=[GrowingLayer(capacity) for _ in range(layers)]),
-        Cache(layers=[SharedLayer(0) for _ in range(layers)]),
-    )
-    cache.is_updated = dict.fromkeys(range(layers), False)
-    return cache

@@ -35,25 +35,60 @@ def score(
     Returns:
         `(B, K, T)` float32; 0 where masked.
     """
-    documents, num_samples, length = summary_ids.shape
-    prefix = torch.tensor(policy.prefix, device=summary_ids.device).expand(documents * num_samples, -1)
-    decoder_ids = torch.cat([prefix, summary_ids.flatten(0, 1)[:, :-1]], dim=1)
-    rows = Rows.grid(documents, num_samples, summary_ids.device)
-    hidden = policy.decode(decoder_ids, encoded, rows)[:, len(policy.prefix) - 1 :]
-
-    flat_mask = summary_mask.flatten(0, 1)
+    num_samples = summary_ids.shape[1]
+    ids, mask = summary_ids.flatten(0, 1), summary_mask.flatten(0, 1)
+    states, tokens = [], []
+    groups = length_groups(mask.sum(-1))
+    for group in groups:
+        width = int(mask[group].any(0).sum())
+        rows = Rows.of(group // num_samples, len(summary_ids))
+        prefix = torch.tensor(policy.prefix, device=ids.device).expand(len(group), -1)
+        decoder_ids = torch.cat([prefix, ids[group, : width - 1]], dim=1)
+        hidden = policy.decode(decoder_ids, encoded, rows)[:, len(policy.prefix) - 1 :]
+        states.append(hidden[mask[group, :width]])
+        tokens.append(ids[group, :width][mask[group, :width]])
+    kept_by_group = kept if kept is None else kept[_token_order(mask, groups)]
     token_log_probs = selective_log_softmax(
-        hidden[flat_mask] * (policy.output_scale / temperature),
+        torch.cat(states) * (policy.output_scale / temperature),
         policy.output_weight,
         None if policy.output_bias is None else policy.output_bias / temperature,
-        summary_ids[summary_mask],
-        kept,
+        torch.cat(tokens),
+        kept_by_group,
     )
-    return torch.zeros(summary_mask.shape, device=hidden.device).masked_scatter(summary_mask, token_log_probs)
+    placed = torch.zeros(mask.shape, device=ids.device).flatten()
+    placed = placed.index_copy(0, mask.flatten().nonzero()[:, 0][_token_order(mask, groups)], token_log_probs)
+    return placed.view(summary_mask.shape)
+
+
+def length_groups(lengths: Tensor) -> list[Tensor]:
+    """Cut rows into short and long where that saves a tenth or more of the padded area.
+
+    Args:
+        lengths: `(R,)` int64 tokens of each row.
+
+    Returns:
+        One or two `(r,)` index tensors, each rising; rows without a token are in none.
+    """
+    rows = lengths.nonzero()[:, 0]
+    lengths = lengths[rows]
+    ordered = lengths.sort().values
+    count = torch.arange(1, len(rows), device=rows.device)
+    area = count * ordered[:-1] + (len(rows) - count) * ordered[-1] if len(rows) > 1 else ordered
+    if len(rows) < 2 or area.min() > 0.9 * len(rows) * ordered[-1]:
+        return [rows]
+    short = lengths <= ordered[area.argmin()]
+    return [rows[short], rows[~short]]
+
+
+def _token_order(mask: Tensor, groups: list[Tensor]) -> Tensor:
+    """Where the tokens of the groups, in their order, stand among all tokens of `(R, T)` `mask` in row-major order."""
+    first = mask.sum(-1).cumsum(0) - mask.sum(-1)
+    position = first[:, None] + mask.cumsum(-1) - 1
+    return torch.cat([position[group][mask[group]] for group in groups])
 
 
 def selective_log_softmax(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor, kept: Tensor | None = None, chunk: int = 1024
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, ids: Tensor, kept: Tensor | None = None
 ) -> Tensor:
     """log softmax(h Wᵀ + c)[id] for N positions, in chunks.
 
@@ -66,7 +101,6 @@ def selective_log_softmax(
         bias: `(V,)` or None; receives no gradient (checkpoints keep it as a constant).
         ids: `(N,)` int64, the tokens to pick.
         kept: `(N, M)` int64 with -1 as filler: normalise over these ids only.
-        chunk: Positions whose logits exist at a time.
 
     Returns:
         `(N,)` float32.
@@ -74,56 +108,70 @@ def selective_log_softmax(
     kind, device = weight.dtype, hidden.device.type
     if torch.is_autocast_enabled(device):
         kind = torch.get_autocast_dtype(device)
-    return _SelectiveLogSoftmax.apply(hidden.to(kind), weight.to(kind), bias, ids, kept, chunk)
+    return _SelectiveLogSoftmax.apply(hidden.to(kind), weight.to(kind), bias, ids, kept)
 
 
 class _SelectiveLogSoftmax(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, hidden, weight, bias, ids, kept, chunk):  # noqa: D102
-        needs_gradient = any(ctx.needs_input_grad)
-        keep_logits = needs_gradient and len(ids) * len(weight) * hidden.element_size() <= KEPT_BYTES
-        picked, sums, stored = [], [], []
-        for part in range(0, len(ids), chunk):
-            at = slice(part, part + chunk)
-            logits = _logits(hidden[at], weight, bias)
-            sums.append(_log_sum(logits, None if kept is None else kept[at]))
-            picked.append(logits.gather(-1, ids[at, None])[:, 0].float())
-            if keep_logits:
-                stored.append(logits)
-        sums = torch.cat(sums) if sums else hidden.new_zeros(0, dtype=torch.float32)
-        if needs_gradient:
-            ctx.save_for_backward(hidden, weight, bias, ids, kept, sums)
-            ctx.chunk, ctx.stored = chunk, stored
-        return (torch.cat(picked) if picked else sums) - sums
+    """Blocks of positions share one matrix product; within a block, slices are small enough to stay in cache."""
 
     @staticmethod
-    def backward(ctx, gradient):  # noqa: D102
-        hidden, weight, bias, ids, kept, sums = ctx.saved_tensors
-        hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.zeros_like(weight, dtype=torch.float32)
-        for index, part in enumerate(range(0, len(ids), ctx.chunk)):
-            at = slice(part, part + ctx.chunk)
-            logits = ctx.stored[index] if ctx.stored else _logits(hidden[at], weight, bias)
-            slope = (logits.float() - sums[at, None]).exp_().mul_(-gradient[at, None])
-            if kept is not None:
-                slope = slope * _kept_table(kept[at], logits.shape[-1])
-            slope.scatter_add_(-1, ids[at, None], gradient[at, None].to(slope.dtype))
-            slope = slope.to(hidden.dtype)
-            hidden_gradient[at] = slope @ weight
-            weight_gradient += slope.T @ hidden[at]
-        ctx.stored = []
-        return hidden_gradient, weight_gradient.to(weight.dtype), None, None, None, None
+    def forward(ctx, hidden, weight, bias, ids, kept):
+        num_bytes = len(ids) * len(weight) * hidden.element_size()
+        ctx.keeps = any(ctx.needs_input_grad) and num_bytes <= KEPT_BYTES
+        ctx.block = max(1, len(ids) if ctx.keeps else KEPT_BYTES // 4 // (len(weight) * hidden.element_size()))
+        log_probs = hidden.new_empty(len(ids), dtype=torch.float32)
+        sums, stored = torch.empty_like(log_probs), []
+        for block in _slices(0, len(ids), ctx.block):
+            logits = _logits(hidden[block], weight, bias)
+            for part in _slices(block.start, block.stop, _rows_in_cache(weight)):
+                wide = logits[part.start - block.start : part.stop - block.start].float()
+                sums[part] = _log_sum(wide, None if kept is None else kept[part])
+                log_probs[part] = wide.gather(-1, ids[part, None])[:, 0] - sums[part]
+            if ctx.keeps:
+                stored.append(logits)
+        ctx.save_for_backward(hidden, weight, bias, ids, kept, sums, *stored)
+        return log_probs
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        hidden, weight, bias, ids, kept, sums, *stored = ctx.saved_tensors
+        hidden_gradient, weight_gradient = torch.empty_like(hidden), None
+        for index, block in enumerate(_slices(0, len(ids), ctx.block)):
+            logits = stored[index] if ctx.keeps else _logits(hidden[block], weight, bias)
+            for part in _slices(block.start, block.stop, _rows_in_cache(weight)):
+                here = logits[part.start - block.start : part.stop - block.start]
+                slope = here.float().sub_(sums[part, None]).exp_().mul_(-gradient[part, None])
+                if kept is not None:
+                    slope.mul_(_kept_table(kept[part], len(weight)))
+                here.copy_(slope.scatter_add_(-1, ids[part, None], gradient[part, None]))
+            hidden_gradient[block] = logits @ weight
+            product = logits.T @ hidden[block]
+            weight_gradient = product if weight_gradient is None else weight_gradient + product
+        if weight_gradient is None:
+            weight_gradient = torch.zeros_like(weight)
+        return hidden_gradient, weight_gradient, None, None, None
+
+
+def _slices(start: int, stop: int, size: int) -> list[slice]:
+    return [slice(at, min(at + size, stop)) for at in range(start, stop, size)]
+
+
+def _rows_in_cache(weight: Tensor) -> int:
+    """Float32 rows of V logits at a time: a few MiB for a processor's cache, enough to fill a GPU."""
+    return max(1, (2**20 if weight.device.type == "cpu" else 2**26) // len(weight))
 
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     with torch.autocast(hidden.device.type, enabled=False):
         logits = hidden @ weight.T
-    return logits if bias is None else logits + bias.to(logits.dtype)
+    return logits if bias is None else logits.add_(bias.to(logits.dtype))
 
 
 def _log_sum(logits: Tensor, kept: Tensor | None) -> Tensor:
     if kept is not None:
         logits = logits.gather(-1, kept.clamp_min(0)).masked_fill(kept < 0, -torch.inf)
-    return logits.float().logsumexp(-1)
+    return logits.logsumexp(-1)
 
 
 def _kept_table(kept: Tensor, vocabulary: int) -> Tensor:

@@ -36,9 +36,7 @@ class PolicyGradientStage(Stage):
 
     name = "policy_gradient"
 
-    def __init__(
-        self, policy: Policy, reference: Policy, judge: Judge, split: TokenizedSplit, recipe: Recipe
-    ) -> None:
+    def __init__(self, policy: Policy, reference: Policy, judge: Judge, split: TokenizedSplit, recipe: Recipe) -> None:
         settings = recipe.policy_gradient
         super().__init__(
             policy,

@@ -16,6 +16,7 @@ from typing import Any
 from lastmile.config import Recipe, dump_recipe, load_recipe
 from lastmile.errors import InputError
 from lastmile.judge.profile import TargetProfile
+from lastmile.policy.load import without_bars
 from lastmile.policy.policy import Policy
 
 PACKAGES = ("lastmile", "torch", "transformers", "pytorch-lightning", "datasets", "rouge-score", "tokenizers")
@@ -110,7 +111,8 @@ class RunFolder:
         """Write a checkpoint folder aside, then swap it in; a kill in between leaves the old or the new one."""
         aside, target, old = (self.path / name for name in (f".{checkpoint}.new", checkpoint, f".{checkpoint}.old"))
         shutil.rmtree(aside, ignore_errors=True)
-        policy.save(aside)
+        with without_bars():
+            policy.save(aside)
         shutil.rmtree(old, ignore_errors=True)
         if target.exists():
             os.replace(target, old)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from lastmile.corpus.tokens import TokenizedSplit
 from lastmile.policy.policy import Policy
-from lastmile.train.steps import StepParts
+from lastmile.train.steps import StepPart, StepParts
 
 
 class StepStatistics:
@@ -115,6 +115,10 @@ class Stage(pl.LightningModule):
             world_size=trainer.world_size,
         )
         return DataLoader(parts, batch_size=None)
+
+    def transfer_batch_to_device(self, part: StepPart, device: torch.device, dataloader_idx: int) -> StepPart:
+        """Lightning moves no frozen records by itself."""
+        return part.to(device)
 
     @property
     def gradient_share(self) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch.utils.data import IterableDataset
 
 from lastmile.corpus.tokens import TokenizedSplit, bucketed_batches
@@ -27,6 +28,14 @@ class StepPart:
     step: int
     num_documents: int
     num_target_tokens: int
+
+    def to(self, device: torch.device) -> StepPart:
+        """The same part with its tensors on a device."""
+        tensors = {
+            name: getattr(self.batch, name).to(device, non_blocking=True)
+            for name in ("document_ids", "document_mask", "target_ids", "target_mask")
+        }
+        return replace(self, batch=replace(self.batch, **tensors))
 
 
 class StepParts(IterableDataset):

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from tmpmeasure import measure
 
-from lastmile.compare.measure import measure
 from lastmile.config import Decoding, Stop
 from lastmile.corpus.tokens import TokenizedSplit
 from lastmile.judge.profile import TargetProfile
@@ -100,7 +100,11 @@ class Validate(pl.Callback):
     ) -> None:
         self.run, self.journal, self.split, self.profile, self.decoding = run, journal, split, profile, decoding
         self.every, self.select_by, self.patience, self.checkpoint, self.stop = (
-            every, select_by, patience, checkpoint, stop
+            every,
+            select_by,
+            patience,
+            checkpoint,
+            stop,
         )
         self.batches = length_batches(split, num_documents, decoding.batch_size)
         self.best, self.best_step, self.misses, self.last_step = -math.inf, 0, 0, -1
@@ -109,9 +113,7 @@ class Validate(pl.Callback):
 
     def state_dict(self) -> dict:
         """What a resumed run must know."""
-        return {
-            "best": self.best, "best_step": self.best_step, "misses": self.misses, "last_step": self.last_step
-        }
+        return {"best": self.best, "best_step": self.best_step, "misses": self.misses, "last_step": self.last_step}
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from there."""

@@ -1,0 +1,205 @@
+"""From finished runs to systems: decode the test documents with each checkpoint, once, and keep the outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lastmile.compare.baselines import lead_system, rerank, target_system
+from lastmile.compare.postprocess import post_processed
+from lastmile.compare.systems import LIKELIHOOD, N_BEST, POLICY_GRADIENT, System
+from lastmile.config import Compare, Recipe
+from lastmile.corpus.sources import load_corpus
+from lastmile.corpus.tokens import TokenizedSplit
+from lastmile.errors import InputError
+from lastmile.judge.judge import Judge
+from lastmile.policy.decode import decode_batch, decode_candidates
+from lastmile.policy.load import load_policy, weights_hash
+from lastmile.policy.policy import Policy
+from lastmile.records import Example, Summary
+from lastmile.train.run import RunFolder, write_text
+from lastmile.train.tune import tokenize
+from lastmile.train.validate import length_batches
+
+Talk = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that `build_report` wants of some runs."""
+
+    title: str
+    examples: list[Example]
+    systems: list[System]
+    rewards: dict[str, np.ndarray]
+    judge: Judge
+    signature: dict[str, object]
+    curves: list[dict]
+    resources: dict[str, object]
+
+
+def compare_runs(runs: Sequence[RunFolder], settings: Compare, say: Talk) -> Comparison:
+    """Decode and post-process the systems of all runs, and the rivals that need no run.
+
+    Runs of one recipe that differ in seed alone are one system with several runs. The first run's profile and judge
+    measure everything.
+
+    Raises:
+        InputError: If a run is unfinished or the runs were trained on different data.
+    """
+    _check(runs)
+    first = runs[0]
+    recipe = first.recipe
+    corpus = load_corpus(recipe.data, seed=recipe.seed)
+    trained_on = first.manifest["data"]["fingerprint"]
+    if corpus.fingerprint != trained_on:
+        raise InputError(
+            f"`{recipe.data.name}` changed since `{first.path}` was trained (fingerprint {corpus.fingerprint[:12]}, "
+            f"then {trained_on[:12]}). Bring the old data back"
+        )
+    examples = [corpus.test[i] for i in range(len(corpus.test))]
+    judge = Judge(recipe.rewards, recipe.penalties, first.profile)
+    systems: list[System] = []
+    hashes: dict[str, str] = {}
+    written: dict[str, list[list[Summary]]] = {}
+    for run in runs:
+        suffix = "" if _but_seed(run.recipe) == _but_seed(recipe) else f" ({run.path.name})"
+        for checkpoint, name in (("baseline", LIKELIHOOD), ("best", POLICY_GRADIENT)):
+            if not run.has(checkpoint):
+                continue
+            policy = load_policy(str(run.path / checkpoint)).to("cuda" if torch.cuda.is_available() else "cpu")
+            hashes[f"{run.path.name}/{checkpoint}"] = key = weights_hash(policy)
+            split = tokenize(corpus.test, policy, run.recipe)
+            decoder = _Decoder(run, policy, split, settings, key, written, say)
+            summaries = tuple(group[0] for group in decoder.summaries(1, f"{run.path.name}: {name}"))
+            systems.append(System(name + suffix, summaries, family=name, seed=run.recipe.seed))
+            if checkpoint == "baseline" and settings.rerank_candidates > 1:
+                candidates = decoder.summaries(settings.rerank_candidates, f"{run.path.name}: {N_BEST}")
+                systems += _reranked(candidates, examples, judge, suffix, run.recipe.seed)
+    systems += [
+        post_processed(system, examples, settings.post_processing, judge.profile, settings.max_words)
+        for system in list(systems)
+        if system.name in (LIKELIHOOD, POLICY_GRADIENT) or system.family in (LIKELIHOOD, POLICY_GRADIENT)
+        if not system.name.startswith(N_BEST)
+    ]
+    systems += [lead_system(examples), target_system(examples)]
+    return Comparison(
+        title=f"{corpus.name}: {', '.join(run.path.name for run in runs)}",
+        examples=examples,
+        systems=_in_order(systems),
+        rewards=rewards_of(systems, examples, judge),
+        judge=judge,
+        signature={"data": corpus.fingerprint, "checkpoints": hashes},
+        curves=_curves(first),
+        resources={run.path.name: run.manifest.get("stages", {}) for run in runs},
+    )
+
+
+def rewards_of(systems: Sequence[System], examples: Sequence[Example], judge: Judge) -> dict[str, np.ndarray]:
+    """System name to the trained total (rewards minus penalties) of its summaries, `(runs, N)`."""
+    totals: dict[str, list[np.ndarray]] = {}
+    for system in systems:
+        scores = judge(examples, [[summary] for summary in system.summaries])
+        totals.setdefault(system.name, []).append(scores.total[:, 0])
+    return {name: np.stack(rows) for name, rows in totals.items()}
+
+
+class _Decoder:
+    """Decodes with one checkpoint, or finds what an earlier comparison decoded with the same weights and settings."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        policy: Policy,
+        split: TokenizedSplit,
+        settings: Compare,
+        weights: str,
+        written: dict[str, list[list[Summary]]],
+        say: Talk,
+    ) -> None:
+        self.run, self.policy, self.split, self.settings = run, policy, split, settings
+        self.weights, self.written, self.say = weights, written, say
+
+    def summaries(self, num_candidates: int, what: str) -> list[list[Summary]]:
+        """`[b][k]`: one summary a document as the recipe decodes, or the n best of beam search."""
+        identity = [self.weights, self.run.manifest["data"], self.settings.decoding.model_dump(), num_candidates]
+        identity.append(self.run.recipe.data.model_dump())
+        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        file = self.run.path / "decoded" / f"{key}.json"
+        if key not in self.written:
+            if file.exists():
+                rows = json.loads(file.read_text(encoding="utf-8"))
+                self.written[key] = [[Summary(text, ended) for text, ended in row] for row in rows]
+            else:
+                self.written[key] = self._decode(num_candidates, what)
+                file.parent.mkdir(exist_ok=True)
+                rows = [[(s.text, s.ended) for s in row] for row in self.written[key]]
+                write_text(file, json.dumps(rows, ensure_ascii=False))
+        return self.written[key]
+
+    def _decode(self, num_candidates: int, what: str) -> list[list[Summary]]:
+        from rich.console import Console
+        from rich.progress import track
+
+        decoding = self.settings.decoding
+        batches = length_batches(self.split, len(self.split), max(1, decoding.batch_size // num_candidates))
+        found: dict[int, list[Summary]] = {}
+        shown = track(batches, description=what, console=Console(stderr=True), transient=True)
+        for documents in shown:
+            batch = self.split.batch(documents, self.policy.pad_id)
+            if num_candidates > 1:
+                rows = decode_candidates(self.policy, batch, decoding, num_candidates)
+            else:
+                rows = [[summary] for summary in decode_batch(self.policy, batch, decoding)]
+            found |= zip(documents.tolist(), rows, strict=True)
+        self.say(f"{what}: {len(found)} documents decoded")
+        return [found[i] for i in range(len(self.split))]
+
+
+def _reranked(
+    candidates: list[list[Summary]], examples: Sequence[Example], judge: Judge, suffix: str, seed: int
+) -> list[System]:
+    """Choose by what can be had without a target, and, as a ceiling, by the whole reward."""
+    fair = rerank(candidates, judge.reference_free(examples, candidates))
+    oracle = rerank(candidates, judge(examples, candidates).total)
+    return [
+        System(f"{N_BEST}{suffix}", fair, family=LIKELIHOOD, seed=seed),
+        System(f"{N_BEST} (oracle){suffix}", oracle, oracle=True, family=LIKELIHOOD, seed=seed),
+    ]
+
+
+def _in_order(systems: list[System]) -> list[System]:
+    """The four cells first, then the rivals."""
+    cells = (LIKELIHOOD, f"{LIKELIHOOD} + post", POLICY_GRADIENT, f"{POLICY_GRADIENT} + post")
+    return sorted(systems, key=lambda system: cells.index(system.name) if system.name in cells else len(cells))
+
+
+def _check(runs: Sequence[RunFolder]) -> None:
+    problems = [
+        f"`{run.path}` has no finished stage yet; continue it with `lastmile tune --resume {run.path}`"
+        for run in runs
+        if not run.has("baseline") or "likelihood" not in run.manifest.get("stages", {})
+    ]
+    fingerprints = {run.manifest["data"]["fingerprint"] for run in runs if "data" in run.manifest}
+    if len(fingerprints) > 1:
+        names = ", ".join(f"`{run.path}`: {run.recipe.data.name}" for run in runs)
+        problems.append(f"runs of different data cannot be compared ({names})")
+    if problems:
+        raise InputError.of(problems)
+
+
+def _but_seed(recipe: Recipe) -> dict:
+    return recipe.model_dump(exclude={"seed", "hardware", "compare"})
+
+
+def _curves(run: RunFolder) -> list[dict]:
+    file = Path(run.path) / "metrics.jsonl"
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]

@@ -1,0 +1,1 @@
+"""Putting a finished model to work."""

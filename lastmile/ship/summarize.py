@@ -1,0 +1,138 @@
+"""Summarize many documents; a killed job goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lastmile.compare.postprocess import post_process
+from lastmile.config import Data, Decoding
+from lastmile.corpus.tokens import tokenize_split
+from lastmile.errors import InputError
+from lastmile.judge.profile import TargetProfile
+from lastmile.policy.decode import decode_batch
+from lastmile.policy.load import weights_hash
+from lastmile.policy.policy import Policy
+from lastmile.records import Split
+
+
+def summarize(
+    policy: Policy,
+    documents: Split,
+    out: Path,
+    decoding: Decoding,
+    data: Data,
+    *,
+    rules: Sequence[str] = (),
+    profile: TargetProfile | None = None,
+    progress: bool = True,
+) -> int:
+    """Write one record a document to `out`, in the order of the input.
+
+    Records gather in `OUT.partial` batch by batch; once all are there, `out` appears whole. Ids that stand in either
+    file are not decoded again.
+
+    Args:
+        policy: The model.
+        documents: What to summarize; targets are not looked at.
+        out: JSONL file: `id`, `summary`, `ended`, `model` (short hash of the weights), and `changed` (the rules that
+            changed it) with post-processing.
+        decoding: How to write.
+        data: Prefix and token limits.
+        rules: Post-processing rules, in order.
+        profile: What the rules hold a summary against; needed with rules.
+        progress: Show a bar on stderr.
+
+    Returns:
+        How many documents were decoded now.
+
+    Raises:
+        InputError: If `out` was written by another model or with other post-processing.
+    """
+    model = weights_hash(policy)[:12]
+    partial = out.with_name(out.name + ".partial")
+    done = {row["id"]: row for file in (out, partial) if file.exists() for row in _rows(file)}
+    _check(done, model, bool(rules), out)
+    if partial.exists():
+        _write(partial, list(_rows(partial)))
+    ids = [documents[i].id for i in range(len(documents))]
+    waiting = [i for i, example_id in enumerate(ids) if example_id not in done]
+    if waiting:
+        tokens = tokenize_split(
+            documents,
+            policy.tokenizer,
+            eos_id=policy.eos_id,
+            prefix=data.prefix,
+            max_document_tokens=data.max_document_tokens,
+            max_summary_tokens=data.max_summary_tokens,
+            progress=progress,
+        )
+        order = np.array(waiting)[np.argsort(tokens.document_lengths[waiting], kind="stable")]
+        with partial.open("a", encoding="utf-8") as file, _bar(len(waiting), progress) as bar:
+            task = bar.add_task("summarizing", total=len(waiting))
+            for start in range(0, len(order), decoding.batch_size):
+                batch = tokens.batch(order[start : start + decoding.batch_size], policy.pad_id)
+                for example, summary in zip(batch.examples, decode_batch(policy, batch, decoding), strict=True):
+                    row: dict[str, Any] = {"id": example.id}
+                    if rules:
+                        summary, changed = post_process(example.document, summary, rules, profile)
+                        row["changed"] = list(changed)
+                    row |= {"summary": summary.text, "ended": summary.ended, "model": model}
+                    done[example.id] = row
+                    file.write(_line(row))
+                file.flush()
+                bar.advance(task, len(batch.examples))
+    if waiting or not out.exists():
+        _write(out, [done[example_id] for example_id in ids])
+        partial.unlink(missing_ok=True)
+    return len(waiting)
+
+
+def _line(row: dict) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _write(file: Path, rows: Sequence[dict]) -> None:
+    aside = file.with_name(f".{file.name}.{os.getpid()}.new")
+    with aside.open("w", encoding="utf-8") as lines:
+        lines.writelines(map(_line, rows))
+    os.replace(aside, file)
+
+
+def _rows(file: Path) -> Iterator[dict]:
+    """Whole lines; one that a kill cut short is left out and computed again."""
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            if number < len(lines):
+                raise InputError(f"{file} line {number}: is not JSON, so it was not written by `summarize`") from None
+
+
+def _check(done: dict[str, dict], model: str, post_processed: bool, out: Path) -> None:
+    for row in done.values():
+        if row.get("model") != model or ("changed" in row) != post_processed:
+            raise InputError(
+                f"`{out}` holds summaries of model {row.get('model')}{' post-processed' if 'changed' in row else ''}, "
+                f"not of {model}{' post-processed' if post_processed else ''}. Choose another `--out`"
+            )
+
+
+def _bar(total: int, shown: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.speed:.1f}/s" if total else ""),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not shown,
+    )
