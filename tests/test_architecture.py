@@ -1,4 +1,4 @@
-"""The walk of a document: corpus → policy → judge → learn → train → compare → ship → commands; imports point backwards."""
+"""A document walks corpus → policy → judge → learn → train → compare → ship → commands; imports point backwards."""
 
 import ast
 import sys

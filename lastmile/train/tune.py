@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from lastmile.config import Recipe
+from lastmile.config import Hardware, Recipe
 from lastmile.corpus.sources import load_corpus
 from lastmile.corpus.tokens import TokenizedSplit, tokenize_split
 from lastmile.errors import InputError, RunError
@@ -197,26 +197,10 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
         checkpoint=checkpoint,
         stop=stop,
     )
-    hardware = recipe.hardware
-    trainer = pl.Trainer(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        strategy=hardware.strategy,
-        precision=hardware.precision,
-        accumulate_grad_batches=hardware.accumulate,
-        max_steps=stage.total_steps,
-        callbacks=[validate],
-        plugins=[AtomicCheckpoint()],
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
     journal.start(stage.name, stage.total_steps, resumed)
     before = time.monotonic()
     with quiet_lightning():
+        trainer = _trainer(recipe.hardware, stage.total_steps, validate)
         trainer.fit(stage, ckpt_path=str(saved) if saved.exists() else None, weights_only=True)
     if trainer.interrupted:
         raise RunError(f"interrupted. `lastmile tune --resume {run.path}` goes on from the last validation")
@@ -237,6 +221,25 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
                 }
             }
         )
+
+
+def _trainer(hardware: Hardware, total_steps: int, validate: Validate) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        strategy=hardware.strategy,
+        precision=hardware.precision,
+        accumulate_grad_batches=hardware.accumulate,
+        max_steps=total_steps,
+        callbacks=[validate],
+        plugins=[AtomicCheckpoint()],
+        gradient_clip_val=1.0,  # any number: the stage clips by its own setting
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
 
 
 class AtomicCheckpoint(TorchCheckpointIO):
