@@ -97,7 +97,7 @@ def test_unknown_name_and_path():
         "recipe `cnn_dn`: not one that comes with lastmile. Did you mean `cnn_dm`? "
         "`lastmile recipes ls` lists them; a file of your own ends in `.yaml`"
     )
-    with pytest.raises(InputError, match="^nowhere/demo: no such recipe file"):
+    with pytest.raises(InputError, match=r"^nowhere/demo: no such recipe file"):
         find_recipe("nowhere/demo")
     with pytest.raises(InputError) as error:
         find_recipe("nowhere/x.yaml")
