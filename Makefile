@@ -20,7 +20,7 @@ help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.installed ## tune on the built-in corpus, then compare: a table and an HTML report
-	@if [ -e "$(RUN)" ]; then set -x; $(WITH_TCMALLOC) $(BIN)/lastmile tune --resume "$(RUN)"; \
+	@if [ -e "$(RUN)/recipe.yaml" ]; then set -x; $(WITH_TCMALLOC) $(BIN)/lastmile tune --resume "$(RUN)"; \
 	else set -x; $(WITH_TCMALLOC) $(BIN)/lastmile tune --data demo --out "$(RUN)"; fi
 	$(WITH_TCMALLOC) $(BIN)/lastmile compare "$(RUN)"
 
