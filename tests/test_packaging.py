@@ -116,6 +116,26 @@ def test_make_with_a_python_that_has_no_venv(make, tmp_path):
     assert "cannot make environments. On Debian and Ubuntu: apt install python3-venv" in done.stderr
 
 
+def test_make_demo_tunes_once_then_goes_on_and_compares_each_time(make, tmp_path):
+    """With a stand-in for the installed command, which notes how it was called."""
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    for name in ("bin/python", ".installed"):
+        (tmp_path / "venv" / name).touch()
+    calls, run = tmp_path / "calls", tmp_path / "run"
+    command = tmp_path / "venv" / "bin" / "lastmile"
+    command.write_text(f"#!/bin/sh\necho \"$@\" >> {calls}\nmkdir -p {run} && touch {run}/recipe.yaml\n")
+    command.chmod(0o755)
+    for _ in range(2):
+        done = make("demo", f"RUN={run}")
+        assert done.returncode == 0, done.stderr
+    assert calls.read_text().splitlines() == [
+        f"tune --data demo --out {run}",
+        f"compare {run}",
+        f"tune --resume {run}",
+        f"compare {run}",
+    ]
+
+
 def test_make_help_names_every_target_for_people(make):
     done = make("help")
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  make")] == [
