@@ -123,7 +123,7 @@ def test_make_demo_tunes_once_then_goes_on_and_compares_each_time(make, tmp_path
         (tmp_path / "venv" / name).touch()
     calls, run = tmp_path / "calls", tmp_path / "run"
     command = tmp_path / "venv" / "bin" / "lastmile"
-    command.write_text(f"#!/bin/sh\necho \"$@\" >> {calls}\nmkdir -p {run} && touch {run}/recipe.yaml\n")
+    command.write_text(f'#!/bin/sh\necho "$@" >> {calls}\nmkdir -p {run} && touch {run}/recipe.yaml\n')
     command.chmod(0o755)
     for _ in range(2):
         done = make("demo", f"RUN={run}")
