@@ -16,7 +16,7 @@ Several = Literal["best", "mean", "first"]
 @app.command("evaluate")
 def evaluate(
     predictions: Annotated[Path, typer.Option(help="Summaries: one a line, or rows with `prediction` or `summary`.")],
-    targets: Annotated[Path, typer.Option(help="Targets: one a line, or rows with `summary`, `target`, `references`, …")],
+    targets: Annotated[Path, typer.Option(help="Targets: one a line, or rows with `summary`, `references`, …")],
     documents: Annotated[
         Path | None, typer.Option(help="Documents, in the same order. Adds flags, novelty, coverage and density.")
     ] = None,

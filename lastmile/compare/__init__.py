@@ -1,0 +1,1 @@
+"""Compare: post-processing, baselines, metrics with intervals, and the report that says who won."""
