@@ -7,16 +7,15 @@ from collections.abc import Collection
 from lastmile.config import FLAG_NAMES
 from lastmile.errors import InputError, did_you_mean
 from lastmile.judge.copying import find_copies
-from lastmile.judge.document import read_document
+from lastmile.judge.document import Text, read_document
+from lastmile.judge.names import name_places
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.repetition import find_repetitions
 from lastmile.judge.shape import find_empty, find_length, find_unfinished
-from lastmile.judge.support import find_unsupported
+from lastmile.judge.support import find_unsupported_entities, find_unsupported_numbers, find_unsupported_words
 from lastmile.records import Flag, Summary
 
 __all__ = ["FLAG_NAMES", "find_flags"]
-
-_SUPPORT = frozenset(name for name in FLAG_NAMES if name.startswith("unsupported"))
 
 
 def find_flags(
@@ -45,15 +44,19 @@ def find_flags(
     unknown = [name for name in names if name not in FLAG_NAMES]
     if unknown:
         raise InputError.of(f"`{name}`: no such flag.{did_you_mean(name, FLAG_NAMES)}" for name in unknown)
-    text, typical = summary.text, profile.typical_words
+    text, source, typical = Text(summary.text), read_document(document), profile.typical_words
+    named = name_places(text, profile.cased, profile.names)
     found: list[Flag] = []
     if "repetition" in names:
-        found += find_repetitions(text, typical)
-    if not _SUPPORT.isdisjoint(names):
-        unsupported = find_unsupported(text, read_document(document), profile.cased, profile.names, typical)
-        found += [flag for flag in unsupported if flag.name in names]
+        found += find_repetitions(text, named, typical)
+    if "unsupported_entity" in names:
+        found += find_unsupported_entities(text, source, named, typical)
+    if "unsupported_number" in names:
+        found += find_unsupported_numbers(text, source, typical)
+    if "unsupported_word" in names:
+        found += find_unsupported_words(text, source, named, typical)
     if "copy" in names:
-        found += find_copies(text, read_document(document), profile.copied_words_high, typical)
+        found += find_copies(text, source, profile.copied_words_high, typical)
     if "unfinished" in names:
         found += find_unfinished(text, summary.ended, profile.punctuated_share)
     if "empty" in names:

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lastmile.corpus.text import words
 from lastmile.judge.copying import longest_copy
-from lastmile.judge.document import read_document
+from lastmile.judge.document import Text, read_document
 from lastmile.judge.lexicon import STOP_WORDS
 from lastmile.judge.shape import is_punctuated
 from lastmile.records import Example
@@ -77,9 +76,9 @@ def profile_targets(examples: Iterable[Example], cased: bool, limit: int = 20_00
     for example in islice(examples, limit):
         document = read_document(example.document)
         for target in example.targets:
-            found = words(target)
-            lengths.append(len(found))
-            copied.append(longest_copy([word.text.lower() for word in found], document))
+            text = Text(target)
+            lengths.append(len(text))
+            copied.append(longest_copy(text, document))
             punctuated += is_punctuated(target)
         for text in (example.document, *example.targets):
             for word in _MIDDLE.findall(text):

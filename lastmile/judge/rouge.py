@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 from nltk.stem.porter import PorterStemmer
 from rapidfuzz.distance import LCSseq
@@ -30,8 +30,7 @@ def stem(word: str) -> str:
     return _porter.stem(word) if len(word) > 3 else word
 
 
-@dataclass(frozen=True, slots=True)
-class RougeScore:
+class RougeScore(NamedTuple):
     """One ROUGE measure of one summary, each in 0..1."""
 
     precision: float
@@ -91,65 +90,60 @@ class Rouge:
             raise InputError(f"`several` must be one of best, mean, first, got `{several}`")
         if several == "first":
             targets = targets[:1]
-        read = _read(summary, self.use_stemmer)
-        scored = [[_SCORERS[name](_read(target, self.use_stemmer), read) for name in self.types] for target in targets]
+        tokens = _tokens(summary, self.use_stemmer)
+        lines = _lines(summary, tokens, self.use_stemmer) if "rougeLsum" in self.types else []
+        scored = [
+            [_SCORERS[name](_read_target(target, self.use_stemmer), tokens, lines) for name in self.types]
+            for target in targets
+        ]
         if len(scored) == 1:
             return dict(zip(self.types, scored[0], strict=True))
         pick = _mean if several == "mean" else _best
         return {name: pick(column) for name, column in zip(self.types, zip(*scored, strict=True), strict=True)}
 
 
-class _Read:
-    """A text as ROUGE sees it: its tokens, and everything else when it is first asked for."""
+class _Target:
+    """A target, counted once for all the summaries that are measured against it.
+
+    Attributes:
+        tokens: Its tokens.
+        unigrams: How often each token occurs.
+        bigrams: How often each pair of neighbours occurs.
+        letters: One character for each token, from U+0001 on: rapidfuzz compares strings faster than lists.
+        spelled: The tokens written in these letters.
+        lines: The tokens of each sentence.
+        masks: For each sentence: token to an integer with bit i set where the token stands at place i.
+    """
 
     def __init__(self, text: str, stemmed: bool):
-        self.text = text
-        self.stemmed = stemmed
         self.tokens = _tokens(text, stemmed)
-
-    @cached_property
-    def unigrams(self) -> Counter[str]:
-        return Counter(self.tokens)
-
-    @cached_property
-    def bigrams(self) -> Counter[tuple[str, str]]:
-        return Counter(zip(self.tokens, self.tokens[1:], strict=False))
-
-    @cached_property
-    def letters(self) -> dict[str, str]:
-        """One character for each token, from U+0001 on: rapidfuzz compares strings faster than lists."""
-        return {token: chr(number) for number, token in enumerate(self.unigrams, start=1)}
-
-    @cached_property
-    def spelled(self) -> str:
-        """The text written in its own `letters`."""
-        return "".join(map(self.letters.__getitem__, self.tokens))
-
-    @cached_property
-    def lines(self) -> list[list[str]]:
-        """Tokens of each sentence."""
-        return [_tokens(sentence.text, self.stemmed) for sentence in sentences(self.text)]
-
-    @cached_property
-    def masks(self) -> list[dict[str, int]]:
-        """For each sentence: token to an integer with bit i set where the token stands at place i."""
-        masks = []
+        self.unigrams = Counter(self.tokens)
+        self.bigrams = Counter(pairwise(self.tokens))
+        self.letters = {token: chr(number) for number, token in enumerate(self.unigrams, start=1)}
+        self.spelled = "".join([self.letters[token] for token in self.tokens])
+        self.lines = _lines(text, self.tokens, stemmed)
+        self.masks: list[dict[str, int]] = []
         for line in self.lines:
             mask: dict[str, int] = {}
             for place, token in enumerate(line):
                 mask[token] = mask.get(token, 0) | 1 << place
-            masks.append(mask)
-        return masks
+            self.masks.append(mask)
 
 
-@lru_cache(maxsize=8192)
-def _read(text: str, stemmed: bool) -> _Read:
-    return _Read(text, stemmed)
+@lru_cache(maxsize=4096)
+def _read_target(text: str, stemmed: bool) -> _Target:
+    return _Target(text, stemmed)
 
 
 def _tokens(text: str, stemmed: bool) -> list[str]:
     found = TOKEN.findall(text.lower())
     return list(map(stem, found)) if stemmed else found
+
+
+def _lines(text: str, tokens: list[str], stemmed: bool) -> list[list[str]]:
+    """The tokens of each sentence of `text`, whose tokens as a whole are known."""
+    found = sentences(text)
+    return [tokens] if len(found) == 1 else [_tokens(sentence.text, stemmed) for sentence in found]
 
 
 def _ratio(hits: int, target_count: int, summary_count: int) -> RougeScore:
@@ -159,38 +153,47 @@ def _ratio(hits: int, target_count: int, summary_count: int) -> RougeScore:
     return RougeScore(precision, recall, 2 * precision * recall / (precision + recall))
 
 
-def _overlap(target: Counter, summary: Counter) -> int:
-    return sum([min(target[gram], summary[gram]) for gram in target.keys() & summary.keys()])
+def _overlap(counts: Mapping, grams: Iterable) -> int:
+    """How many of `grams` are in `counts`, each at most as often as counted there."""
+    left = dict(counts)
+    hits = 0
+    for gram in grams:
+        count = left.get(gram)
+        if count:
+            left[gram] = count - 1
+            hits += 1
+    return hits
 
 
-def _rouge1(target: _Read, summary: _Read) -> RougeScore:
-    return _ratio(_overlap(target.unigrams, summary.unigrams), len(target.tokens), len(summary.tokens))
+def _rouge1(target: _Target, tokens: list[str], lines: list[list[str]]) -> RougeScore:
+    return _ratio(_overlap(target.unigrams, tokens), len(target.tokens), len(tokens))
 
 
-def _rouge2(target: _Read, summary: _Read) -> RougeScore:
-    return _ratio(_overlap(target.bigrams, summary.bigrams), len(target.tokens) - 1, len(summary.tokens) - 1)
+def _rouge2(target: _Target, tokens: list[str], lines: list[list[str]]) -> RougeScore:
+    return _ratio(_overlap(target.bigrams, pairwise(tokens)), len(target.tokens) - 1, len(tokens) - 1)
 
 
-def _rouge_l(target: _Read, summary: _Read) -> RougeScore:
+def _rouge_l(target: _Target, tokens: list[str], lines: list[list[str]]) -> RougeScore:
     # Words that the target lacks match nothing: all are spelled U+0000.
-    spelled = "".join([target.letters.get(token, "\0") for token in summary.tokens])
-    return _ratio(LCSseq.similarity(target.spelled, spelled), len(target.tokens), len(summary.tokens))
+    letters = target.letters
+    spelled = "".join([letters.get(token, "\0") for token in tokens])
+    return _ratio(LCSseq.similarity(target.spelled, spelled), len(target.tokens), len(tokens))
 
 
-def _rouge_lsum(target: _Read, summary: _Read) -> RougeScore:
+def _rouge_lsum(target: _Target, tokens: list[str], lines: list[list[str]]) -> RougeScore:
     """For each target sentence the union of its LCS with every summary sentence, no token counted twice."""
-    if len(target.lines) == len(summary.lines) == 1:
-        return _rouge_l(target, summary)
-    hits: list[str] = []
+    if len(target.lines) == len(lines) == 1:
+        return _rouge_l(target, tokens, lines)
+    hits: dict[str, int] = {}
     for line, masks in zip(target.lines, target.masks, strict=True):
         union = 0
-        for other in summary.lines:
+        for other in lines:
             union |= _common(masks, len(line), other)
         while union:
             place = union.bit_length() - 1
             union ^= 1 << place
-            hits.append(line[place])
-    return _ratio(_overlap(Counter(hits), summary.unigrams), len(target.tokens), len(summary.tokens))
+            hits[line[place]] = hits.get(line[place], 0) + 1
+    return _ratio(_overlap(hits, tokens), len(target.tokens), len(tokens))
 
 
 def _common(masks: dict[str, int], length: int, other: list[str]) -> int:
@@ -230,7 +233,7 @@ def _common(masks: dict[str, int], length: int, other: list[str]) -> int:
     return common
 
 
-_SCORERS: dict[str, Callable[[_Read, _Read], RougeScore]] = {
+_SCORERS: dict[str, Callable[[_Target, list[str], list[list[str]]], RougeScore]] = {
     "rouge1": _rouge1,
     "rouge2": _rouge2,
     "rougeL": _rouge_l,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lastmile.corpus.text import words
+from lastmile.judge.document import Text
 from lastmile.judge.lexicon import DANGLING
 from lastmile.records import Flag
 
@@ -20,32 +20,49 @@ def is_punctuated(text: str) -> bool:
     return bool(_FINAL.search(text))
 
 
-def find_empty(text: str) -> tuple[Flag, ...]:
+def find_empty(summary: Text) -> tuple[Flag, ...]:
     """Flag a summary without a single word; cost 1."""
-    return () if words(text) else (Flag("empty", 0, 0, "", "no word", 1.0),)
+    return () if summary.words else (Flag("empty", 0, 0, "", "no word", 1.0),)
 
 
-def find_unfinished(text: str, ended: bool, punctuated_share: float) -> tuple[Flag, ...]:
-    """Flag a summary that was cut at the limit or breaks off; the span is its last word, the cost 1."""
-    found = words(text)
-    if not found:
+def find_unfinished(summary: Text, ended: bool, punctuated_share: float) -> tuple[Flag, ...]:
+    """Flag a summary that was cut at the limit or breaks off; the span is its last word, the cost 1.
+
+    A summary breaks off when it ends, without punctuation, on a word that nothing ends on (`the`, `because`), or when
+    it lacks the final punctuation that at least nine of ten targets have.
+
+    Args:
+        summary: The summary.
+        ended: False when it was cut at the length limit.
+        punctuated_share: See `TargetProfile`.
+    """
+    if not summary.words:
         return ()
+    last = summary.words[-1]
     if not ended:
         reason = "cut at the length limit"
-    elif found[-1].text.lower() in DANGLING and not is_punctuated(text):
-        reason = f"ends on `{found[-1].text}`"
-    elif punctuated_share >= 0.9 and not is_punctuated(text):
+    elif is_punctuated(summary.text):
+        return ()
+    elif summary.lower[-1] in DANGLING:
+        reason = f"ends on `{last.text}`"
+    elif punctuated_share >= 0.9:
         reason = "no final punctuation"
     else:
         return ()
-    return (Flag("unfinished", found[-1].start, found[-1].end, found[-1].text, reason, 1.0),)
+    return (Flag("unfinished", last.start, last.end, last.text, reason, 1.0),)
 
 
-def find_length(text: str, words_low: float, words_high: float) -> tuple[Flag, ...]:
-    """Flag a length outside the band of the targets; the cost is the relative distance from the band."""
-    count = len(words(text))
+def find_length(summary: Text, words_low: float, words_high: float) -> tuple[Flag, ...]:
+    """Flag a length outside the band of the targets; the cost is the distance over the bound that was passed.
+
+    Args:
+        summary: The summary; one without a word is `empty`, not short.
+        words_low: See `TargetProfile`.
+        words_high: See `TargetProfile`.
+    """
+    count = len(summary)
     if not count or words_low <= count <= words_high:
         return ()
     bound = words_low if count < words_low else words_high
-    evidence = f"{count} words; targets have {words_low:g} to {words_high:g}"
-    return (Flag("length", 0, 0, "", evidence, abs(count - bound) / bound),)
+    evidence = f"{count} words; most targets have {words_low:g} to {words_high:g}"
+    return (Flag("length", 0, 0, "", evidence, abs(count - bound) / max(bound, 1)),)

@@ -1,0 +1,46 @@
+"""Which words of a text are names, where a capital tells and where it does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from lastmile.judge.document import Text
+from lastmile.judge.lexicon import STOP_WORDS, TITLES
+from lastmile.judge.numbers import NUMBER_WORDS
+
+_LETTER_THEN_DIGIT = re.compile(r"[^\W\d_].*\d")
+
+
+def name_places(text: Text, cased: bool, known_names: Collection[str]) -> frozenset[int]:
+    """The places of the words that are names.
+
+    A name is written with a capital inside a sentence, or in capitals alone, or with letters and digits (`Person3`,
+    `A380`). At the start of a sentence or a quotation, in a line of capitals, and in a text without case a capital
+    says nothing: there a name is a word of `known_names`. Titles and numbers are not names.
+
+    Args:
+        text: The text.
+        cased: False where it is in lower case throughout.
+        known_names: Lower-case words that are names wherever they occur; see `TargetProfile.names`.
+    """
+    capitals = sum(word.text[0].isupper() for word in text.words) if cased else 0
+    telling = capitals and capitals <= max(0.6 * len(text), 2)
+    places = []
+    for place, (word, short) in enumerate(zip(text.words, text.forms, strict=True)):
+        if len(short) < 2 or short in STOP_WORDS or short in TITLES or short in NUMBER_WORDS:
+            continue
+        capital = word.text[0].isupper()
+        if short in known_names and (capital or not telling):
+            places.append(place)
+        elif telling and capital:
+            if not _opens(text, word.start) or word.text.isupper():
+                places.append(place)
+        elif _LETTER_THEN_DIGIT.match(short):
+            places.append(place)
+    return frozenset(places)
+
+
+def _opens(text: Text, start: int) -> bool:
+    """Whether a sentence, a quotation or what follows a colon begins here."""
+    return start in text.sentence_starts or text.text[:start].rstrip(" ")[-1:] in tuple("\"“‘'(:[")

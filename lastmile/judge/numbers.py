@@ -1,0 +1,286 @@
+"""Numbers in words and digits, read to values: `20` and `twenty`, `$3.5m` and `3,500,000`, `5:30`, `half past five`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lastmile.corpus.text import Span
+
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_ORDINALS = (
+    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENTHS = "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth"
+_DECADES = "twenties thirties forties fifties sixties seventies eighties nineties"
+
+# Words with a value of their own that take part in composed numbers: `twenty-five`, `two hundred and sixth`.
+NUMBER_WORDS: dict[str, int] = {
+    **{word: value for value, word in enumerate(_ONES.split())},
+    **{word: value for value, word in enumerate(_ORDINALS.split())},
+    **{word: 20 + 10 * n for tens in (_TENS, _TENTHS, _DECADES) for n, word in enumerate(tens.split())},
+}
+# Words that say a number without being one; they support it, and are never flagged themselves.
+_IMPLIED: dict[str, tuple[float, ...]] = {
+    "a": (1,),
+    "an": (1,),
+    "once": (1,),
+    "single": (1,),
+    "nil": (0,),
+    "both": (2,),
+    "couple": (2,),
+    "pair": (2,),
+    "twins": (2,),
+    "twice": (2,),
+    "double": (2,),
+    "triple": (3,),
+    "thrice": (3,),
+    "trio": (3,),
+    "half": (0.5, 50, 30),
+    "halves": (0.5, 50),
+    "quarter": (0.25, 25, 15),
+    "quarters": (0.25, 25, 75, 0.75, 45),
+    "thirds": (3, 33, 66, 67),
+    "noon": (12,),
+    "midnight": (0, 12),
+    "decade": (10,),
+    "century": (100,),
+    "fortnight": (2, 14),
+}
+_SCALES = {
+    "hundred": 100,
+    "hundredth": 100,
+    "dozen": 12,
+    "thousand": 1_000,
+    "thousandth": 1_000,
+    "million": 1_000_000,
+    "millionth": 1_000_000,
+    "billion": 1_000_000_000,
+    "trillion": 1_000_000_000_000,
+    "mn": 1_000_000,
+    "mln": 1_000_000,
+    "bn": 1_000_000_000,
+    "tn": 1_000_000_000_000,
+}
+# These are scales only where they touch the digits: `3.5m`, `20k`.
+_TOUCHING = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
+# `Hundreds` claims an order of size: any number of the document that reaches it will do.
+VAGUE = {"dozens": 12, "hundreds": 100, "thousands": 1_000, "millions": 1_000_000, "billions": 1_000_000_000}
+
+_SEPARATED = re.compile(r"[.,:]")
+_THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
+_JOINT = frozenset({" ", "-", "‐", "‑"})
+
+
+class Number(NamedTuple):
+    """A number of a text.
+
+    Attributes:
+        first: Index of its first word.
+        last: Index of its last word.
+        readings: The values that it may stand for; times of day are `clock(minutes)`.
+        vague: It only claims an order of size (`hundreds`).
+        digits: It is written in digits.
+    """
+
+    first: int
+    last: int
+    readings: frozenset[float]
+    vague: bool = False
+    digits: bool = False
+
+
+def clock(minutes: int) -> float:
+    """A time of day as a value that no number of things has, the same twelve hours later.
+
+    >>> clock(17 * 60 + 30) == clock(5 * 60 + 30)
+    True
+    """
+    return -1.0 - minutes % 720
+
+
+def read_numbers(text: str, words: Sequence[Span], lower: Sequence[str]) -> list[Number]:
+    """Find the numbers of a text in order.
+
+    Args:
+        text: The text.
+        words: Its words.
+        lower: The same words in lower case.
+    """
+    found = []
+    place = 0
+    while place < len(words):
+        word = lower[place]
+        if word[0].isdecimal():
+            number = _read_digits(text, words, lower, place)
+        elif word in NUMBER_WORDS or word in _SCALES:
+            number = _read_words(text, words, lower, place)
+        elif word in VAGUE:
+            number = Number(place, place, frozenset((float(VAGUE[word]),)), vague=True)
+        else:
+            place += 1
+            continue
+        found.append(number)
+        place = number.last + 1
+    return found
+
+
+def supporting_values(numbers: Sequence[Number], lower: Sequence[str]) -> frozenset[float]:
+    """Every value that a document's numbers may be meant to say, generously: what a summary's number is held against.
+
+    Beside the numbers themselves: their parts (`5:30` is also 5 and 30, as some tokenizers write it), neighbours said
+    one after the other (`nineteen eighty-four`, `five thirty`, `four fifty`, `ten dollars and fifty cents`, telephone
+    numbers), `half past five`, and words that imply a number (`both`, `dozen`).
+    """
+    values = {1.0}
+    for word in set(lower) & _IMPLIED.keys():
+        values.update(_IMPLIED[word])
+    previous: Number | None = None
+    spoken = ""
+    for number in numbers:
+        values |= number.readings
+        for place in range(number.first, number.last + 1):
+            word = lower[place]
+            if word in NUMBER_WORDS:
+                values.add(float(NUMBER_WORDS[word]))
+            elif word[0].isdecimal():
+                parts = _SEPARATED.split(word)
+                if 1 < len(parts) < 5:
+                    values.update(float(part[:15]) for part in parts)
+        near = previous is not None and number.first - previous.last <= 3
+        plain = [value for value in number.readings if 0 <= value < 100 and value.is_integer()]
+        if near and plain:
+            for before in (value for value in previous.readings if 0 <= value < 10_000 and value.is_integer()):
+                for value in plain:
+                    values.update((before * 100 + value, before + value / 100, before + value / 10))
+                    if before < 24 and value < 60:
+                        values.add(clock(int(before * 60 + value)))
+        if near and number.first - previous.last == 1 and plain:
+            spoken += str(int(min(plain)))
+            values.add(float(spoken[-15:]))
+        else:
+            spoken = str(int(min(plain))) if plain else ""
+        past = lower[max(number.first - 3, 0) : number.first]
+        if plain and past[-1:] in (["past"], ["to"]) and plain[0] <= 24:
+            for hour in plain:
+                sign = 1 if past[-1] == "past" else -1
+                for word in past[:-1]:
+                    minutes = {"half": 30, "quarter": 15}.get(word, NUMBER_WORDS.get(word, 0))
+                    if minutes:
+                        values.add(clock(int(hour * 60 + sign * minutes)))
+        previous = number
+    return frozenset(values)
+
+
+def is_supported(number: Number, values: frozenset[float], hedged: bool) -> bool:
+    """Whether a document with `values` says this number.
+
+    Rounding is support where people use it: to two or more leading digits, or to one after `about`, `nearly`,
+    `more than` (`hedged`). Sums and differences are not: a reader cannot check them at a glance, and allowing them
+    would support nearly everything.
+    """
+    if not number.readings.isdisjoint(values):
+        return True
+    claims = [value for value in number.readings if value > 0]
+    if number.vague:
+        return any(value >= claim for claim in claims for value in values)
+    return any(_rounds_to(value, claim, hedged) for claim in claims for value in values if value >= 10)
+
+
+def _rounds_to(value: float, claim: float, hedged: bool) -> bool:
+    """Whether people may write `claim` for `value`.
+
+    >>> _rounds_to(1187, 1200, False), _rounds_to(19, 20, False), _rounds_to(19, 20, True), _rounds_to(2012, 2010, True)
+    (True, False, True, False)
+    """
+    if 1900 <= claim <= 2100:  # most likely a year, which nobody rounds
+        return False
+    mantissa, _, exponent = f"{claim:.9e}".partition("e")
+    leading = len(mantissa.replace(".", "").rstrip("0"))
+    distance = abs(value - claim)
+    if leading >= 2 or hedged:
+        unit = 10.0 ** (int(exponent) - leading + 1)
+        if distance < unit / 2:
+            return True
+    return hedged and leading <= 2 and distance <= 0.1 * value
+
+
+def _read_digits(text: str, words: Sequence[Span], lower: Sequence[str], place: int) -> Number:
+    word = lower[place]
+    if len(word) > 15:  # a code, not a quantity
+        return Number(place, place, frozenset(), digits=True)
+    last = place
+    readings: set[float] = set()
+    parts = _SEPARATED.split(word)
+    if ":" in word:
+        if len(parts) >= 2 and int(parts[0]) < 25 and int(parts[1]) < 60:
+            readings.add(clock(int(parts[0]) * 60 + int(parts[1])))
+            if int(parts[1]) == 0:
+                readings.update((float(parts[0]), float(int(parts[0]) % 12)))
+        else:
+            readings.update(float(part) for part in parts)
+    elif _THOUSANDS.fullmatch(word):
+        readings.add(float(_SEPARATED.sub("", word)))
+        if len(parts) == 2:
+            readings.add(float(".".join(parts)))
+    elif len(parts) == 2:
+        readings.add(float(".".join(parts)))
+        if int(parts[0]) < 25 and len(parts[1]) == 2 and int(parts[1]) < 60:
+            readings.add(clock(int(parts[0]) * 60 + int(parts[1])))
+    else:
+        readings.update(float(part) for part in parts)
+    if place + 1 < len(words):
+        gap = text[words[place].end : words[place + 1].start]
+        after = lower[place + 1]
+        scale = _SCALES.get(after) if gap == "" or gap in _JOINT else None
+        if scale is None and gap == "":
+            scale = _TOUCHING.get(after)
+        if scale:
+            readings = {value * scale for value in readings if value >= 0}
+            last = place + 1
+        elif gap == "" and after in ("s", "st", "nd", "rd", "th", "am", "pm"):
+            last = place + 1
+            if after == "s":
+                readings |= {1900 + value for value in readings if value < 100}
+        if after in ("am", "pm", "o'clock", "a.m", "p.m") and len(parts) == 1 and int(parts[0]) < 25:
+            readings.add(clock(int(parts[0]) * 60))
+    return Number(place, last, frozenset(readings), digits=True)
+
+
+def _read_words(text: str, words: Sequence[Span], lower: Sequence[str], place: int) -> Number:
+    """Compose `two hundred and twenty-five thousand`, as far as the words go together."""
+    total = current = 0.0
+    last = at = place
+    while at < len(words):
+        word = lower[at]
+        if at > place and text[words[at - 1].end : words[at].start] not in _JOINT:
+            break
+        if word in NUMBER_WORDS:
+            value, open_places = NUMBER_WORDS[word], current % 100
+            fits = open_places == 0 or (open_places >= 20 and open_places % 10 == 0 and 0 < value < 10)
+            if not fits or (at > place and not total and not current):
+                break
+            current += value
+        elif word in _SCALES and _SCALES[word] <= 100:
+            current = max(current, 1) * _SCALES[word]
+        elif word in _SCALES:
+            total += max(current, 1) * _SCALES[word]
+            current = 0
+        elif word == "and" and lower[at - 1] in _SCALES and at + 1 < len(words) and lower[at + 1] in NUMBER_WORDS:
+            at += 1
+            continue
+        else:
+            break
+        last = at
+        at += 1
+    value = total + current
+    readings = {value}
+    if lower[last].endswith("ties") and value < 100:
+        readings.add(1900 + value)
+    return Number(place, last, frozenset(readings))
