@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from lastmile.commands import app
+from lastmile.errors import InputError
 
 PACKAGES = (
     "lastmile",
@@ -41,6 +42,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print facts and
 
     Example: `lastmile doctor`
     """
+    if missing := [package for package in PACKAGES[1:] if _version(package) is None]:
+        raise InputError(f"not installed: {', '.join(missing)}. In a checkout `make test` installs what lastmile needs")
     facts = gather()
     advice = advise(facts)
     if as_json:

@@ -170,3 +170,12 @@ def test_json_and_table_say_the_same(run, monkeypatch):
 def test_all_well_is_said(run, monkeypatch):
     monkeypatch.setattr(doctor, "gather", lambda: WELL)
     assert run("doctor")[1].endswith("Nothing to change.\n")
+
+
+def test_without_torch_the_doctor_still_answers(run, monkeypatch):
+    monkeypatch.setattr(doctor, "_version", lambda package: None if package in ("torch", "datasets") else "1.0")
+    assert run("doctor") == (
+        2,
+        "",
+        "not installed: torch, datasets. In a checkout `make test` installs what lastmile needs\n",
+    )
