@@ -53,6 +53,7 @@ def main() -> None:
 # Each verb registers itself with `app` on import; the order here is the order of the help.
 import lastmile.commands.tune
 import lastmile.commands.compare
+import lastmile.commands.evaluate
 import lastmile.commands.summarize
 import lastmile.commands.data
 import lastmile.commands.recipes
