@@ -101,9 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
         if revisions is None:
             self._missing("RepoNotFound")
             return
-        action, revision, *rest = [unquote(part) for part in parts[2:]] + ["main"] * (len(parts) < 4)
-        if len(parts) == 2:
-            action, revision = "info", "main"
+        action = parts[2] if len(parts) > 2 else "info"
+        revision = unquote(parts[3]) if len(parts) > 3 else "main"
+        place = unquote("/".join(parts[4:]))
         by_commit = {commit(folder, name): folder for name, folder in revisions.items()}
         folder = revisions.get(revision) or by_commit.get(revision)
         if folder is None:
@@ -111,12 +111,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         sha = next(sha for sha, served in by_commit.items() if served == folder)
         if action == "resolve" and not api:
-            self._file(folder, folder / "/".join(rest), sha)
+            self._file(folder, folder / place, sha)
         elif action in ("info", "revision"):
             files = [{"rfilename": file.relative_to(folder).as_posix()} for file in _files(folder)]
             self._json({"id": name, "sha": sha, "private": False, "gated": False, "tags": [], "siblings": files})
         elif action == "tree":
-            self._tree(folder, folder / "/".join(rest))
+            self._tree(folder, folder / place)
         elif action == "paths-info":
             found = [folder / path for path in paths if (folder / path).exists()]
             self._json([_entry(folder, path) for path in found])

@@ -169,8 +169,8 @@ def _print_figures(described: dict[str, Description]) -> None:
         "examples": [f"{description.examples:,}" for description in described.values()],
         "measured": [f"{description.sampled:,}" for description in described.values()],
         "targets a document": [f"{description.targets:.2f}" for description in described.values()],
-        "coverage": [f"{description.coverage:.3f}" for description in described.values()],
-        "density (words)": [f"{description.density:.2f}" for description in described.values()],
+        "coverage": [_figure(description.coverage, ".3f") for description in described.values()],
+        "density (words)": [_figure(description.density, ".2f") for description in described.values()],
         "words of a document": [_lengths(description.document_words) for description in described.values()],
         "words of a target": [_lengths(description.target_words) for description in described.values()],
         "tokens of a document": [_lengths(description.document_tokens) for description in described.values()],
@@ -180,6 +180,10 @@ def _print_figures(described: dict[str, Description]) -> None:
             table.add_row(label, *cells)
     table.caption = "Lengths: mean · median · 95 % are shorter · longest"
     Console().print(table)
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "none" if value is None else f"{value:{form}}"
 
 
 def _lengths(lengths: Lengths | None) -> str:

@@ -53,8 +53,8 @@ class Description:
         targets: Mean number of targets of a document.
         document_words: Words of a document.
         target_words: Words of a first target.
-        coverage: Mean share of a first target's words that are copied from the document.
-        density: Mean length, in words, of the copied fragment that a word of a first target stands in.
+        coverage: Mean share of a first target's words that are copied from the document; None if no target has words.
+        density: Mean length, in words, of the copied fragment that a word of a first target stands in; None likewise.
         document_tokens: Tokens of a document with prefix and special tokens, before any cut; None without a tokenizer.
         target_tokens: Tokens of a first target with its end marker, before any cut; None without a tokenizer.
     """
@@ -64,8 +64,8 @@ class Description:
     targets: float
     document_words: Lengths
     target_words: Lengths
-    coverage: float
-    density: float
+    coverage: float | None
+    density: float | None
     document_tokens: Lengths | None = None
     target_tokens: Lengths | None = None
 
@@ -110,7 +110,7 @@ def describe(
         targets=float(np.mean([len(example.targets) for example in examples])),
         document_words=Lengths.of([len(document) for document in documents]),
         target_words=Lengths.of([len(target) for target in targets]),
-        coverage=float(np.mean([coverage(fragments, length) for fragments, length in copied])),
-        density=float(np.mean([density(fragments, length) for fragments, length in copied])),
+        coverage=float(np.mean([coverage(*pair) for pair in copied])) if copied else None,
+        density=float(np.mean([density(*pair) for pair in copied])) if copied else None,
         **tokens,
     )

@@ -70,7 +70,7 @@ def settle_shared(
         found = f"{name}: {early} and {late} share {len(shared):,} document{'s' if len(shared) > 1 else ''}"
         if policy == "drop":
             kept = ~np.isin(settled[early].document_hashes, settled[late].document_hashes)
-            say(f"{found}: {np.count_nonzero(~kept):,} rows left out of {early}")
+            say(f"{found}; rows left out of {early}: {np.count_nonzero(~kept):,}")
             settled[early] = settled[early].select(np.flatnonzero(kept))
         elif policy == "refuse" and (early, late) == ("train", "test"):
             raise InputError(

@@ -54,7 +54,7 @@ def prepare(source: Source) -> ArrowSplit:
         if not source.lenient:
             refuse(problems)
         elif problems:
-            say(f"{source.name}: {len(problems):,} rows left out (first: {problems[0]})")
+            say(f"{source.name}: rows left out: {len(problems):,} (first: {problems[0]})")
 
     return cached_split(source.key(), examples)
 

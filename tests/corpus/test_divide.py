@@ -84,9 +84,9 @@ def test_shared_documents_are_left_out_on_request(capsys):
         "test": ["f", " b", "g", "c"],
     }
     assert capsys.readouterr().err == (
-        "folder: train and test share 2 documents: 3 rows left out of train\n"
-        "folder: train and validation share 1 document: 1 rows left out of train\n"
-        "folder: validation and test share 1 document: 1 rows left out of validation\n"
+        "folder: train and test share 2 documents; rows left out of train: 3\n"
+        "folder: train and validation share 1 document; rows left out of train: 1\n"
+        "folder: validation and test share 1 document; rows left out of validation: 1\n"
     )
 
 
