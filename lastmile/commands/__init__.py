@@ -54,6 +54,7 @@ def main() -> None:
 import lastmile.commands.tune
 import lastmile.commands.compare
 import lastmile.commands.evaluate
+import lastmile.commands.flag
 import lastmile.commands.summarize
 import lastmile.commands.data
 import lastmile.commands.recipes

@@ -13,7 +13,7 @@ from lastmile.errors import InputError, ShapeError
 from lastmile.judge.flags import find_flags
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.python_reward import call_reward, check_reward, load_python_reward
-from lastmile.judge.rouge import Rouge
+from lastmile.judge.rouge import Rouge, has_tokens
 from lastmile.records import Example, Flag, Scores, Summary
 
 
@@ -22,9 +22,10 @@ class Judge:
 
     total = Σ weight · reward − Σ coefficient · penalty, with penalty the summed cost of a flag's findings.
 
-    A summary without a word cannot be scored, nor can ROUGE score a document without a target: such rewards are NaN,
-    never 0, and so is the total. Every flag is looked for, also those without a coefficient, so that what training
-    does not price is seen nevertheless. A function that declares `reads_target: false` never gets the targets.
+    A summary without a word cannot be scored; nor can ROUGE score a document without a target, or text in a script that
+    it does not read. Such rewards are NaN, never 0, and so is the total. Every flag is looked for, also those without a
+    coefficient, so that what training does not price is seen nevertheless. A function that declares
+    `reads_target: false` never gets the targets.
 
     Args:
         rewards: The recipe's rewards.
@@ -112,7 +113,7 @@ class Judge:
             rouge = self._rouge[reward.types]
             for place in scorable:
                 example, summary = pairs[place]
-                if any(map(words, example.targets)):
+                if has_tokens(summary.text) and any(map(has_tokens, example.targets)):
                     scores = rouge.score(example.targets, summary.text)
                     values[place] = sum(score.f1 for score in scores.values()) / len(scores)
         elif scorable:

@@ -22,7 +22,7 @@ STOP_WORDS = _set(
     other others otherwise ought our ours ourselves out over own per perhaps please put quite rather re really s said
     same say saying says second several shall shan she should shouldn since so some somebody someone something sometimes
     somewhere soon still such t take taken takes taking than that the their theirs them themselves then there therefore
-    these they thing things this those though through throughout thus till to together too took toward towards under
+    these they thing things this those though through throughout thus till to together too took toward towards under unk
     unless unlike until up upon us use used using usually ve very via was wasn way we well went were weren what whatever
     when whenever where whereas wherever whether which while who whoever whole whom whose why will with within without
     won would wouldn yes yet you your yours yourself yourselves"""

@@ -121,6 +121,8 @@ def read_numbers(text: str, words: Sequence[Span], lower: Sequence[str]) -> list
             number = _read_digits(text, words, lower, place)
         elif word in NUMBER_WORDS or word in _SCALES:
             number = _read_words(text, words, lower, place)
+            if word in _SCALES and "half" in lower[max(place - 2, 0) : place]:  # half a million
+                number = number._replace(readings=frozenset(value / 2 for value in number.readings))
         elif word in VAGUE:
             number = Number(place, place, frozenset((float(VAGUE[word]),)), vague=True)
         else:

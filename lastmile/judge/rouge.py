@@ -135,6 +135,15 @@ def _read_target(text: str, stemmed: bool) -> _Target:
     return _Target(text, stemmed)
 
 
+def has_tokens(text: str) -> bool:
+    """Whether ROUGE sees anything in a text: it reads Latin letters without accents and digits alone.
+
+    >>> has_tokens("été"), has_tokens("夏天"), has_tokens("...")
+    (True, False, False)
+    """
+    return TOKEN.search(text.lower()) is not None
+
+
 def _tokens(text: str, stemmed: bool) -> list[str]:
     found = TOKEN.findall(text.lower())
     return list(map(stem, found)) if stemmed else found
