@@ -132,7 +132,7 @@ class KL(Section):
 class Stop(Section):
     """When stage 2 ends before its steps do. Each rule says what it saw."""
 
-    max_kl: Annotated[float, Field(gt=0)] = Field(60.0, description="Mean k3 in nats a summary on validation documents.")
+    max_kl: Annotated[float, Field(gt=0)] = Field(60.0, description="Mean k3 of the samples, in nats a summary.")
     min_length_ratio: NonNegative = Field(0.5, description="Mean words of the summaries over those of the targets.")
     max_length_ratio: NonNegative = 2.0
     min_distinct: Share = Field(0.5, description="Share of validation documents whose greedy summary no other has.")
@@ -179,7 +179,7 @@ class Compare(Section):
     post_processing: tuple[
         Literal["whitespace", "unfinished", "duplicate_sentences", "repeated_ngrams", "length", "unsupported"], ...
     ] = ("whitespace", "unfinished", "duplicate_sentences", "repeated_ngrams", "length", "unsupported")
-    max_words: Positive | None = Field(None, description="Longest post-processed summary; default: the targets' 95 %.")
+    max_words: Positive | None = Field(None, description="Longest post-processed summary; default: 97.5 % of the targets are no longer.")
     targets: Literal["best", "mean", "first"] = Field(
         "best", description="Which of several targets ROUGE is taken against: the best one, their mean, the first."
     )
@@ -207,7 +207,14 @@ class Recipe(Section):
     sampling: Sampling = Sampling()
     rewards: tuple[Reward, ...] = (RougeReward(kind="rouge"),)
     penalties: dict[FlagName, NonNegative] = Field(
-        {"repetition": 0.5, "unsupported_entity": 0.5, "unsupported_number": 0.5, "unfinished": 0.5, "empty": 1.0, "length": 0.5},
+        {
+            "repetition": 0.5,
+            "unsupported_entity": 0.5,
+            "unsupported_number": 0.5,
+            "unfinished": 0.5,
+            "empty": 1.0,
+            "length": 0.5,
+        },
         description="Flag to coefficient: what one unit of the flag's cost takes off the return.",
     )
     policy_gradient: PolicyGradient = PolicyGradient()
@@ -224,7 +231,8 @@ class Recipe(Section):
         documents, parts = self.policy_gradient.documents_per_step, self.hardware.accumulate
         if documents % parts:
             problems.append(
-                f"`policy_gradient.documents_per_step` must be a multiple of `hardware.accumulate`, got {documents} and {parts}"
+                f"`policy_gradient.documents_per_step` must be a multiple of `hardware.accumulate`, "
+                f"got {documents} and {parts}"
             )
         if problems:
             raise ValueError("\n".join(problems))
@@ -300,7 +308,8 @@ def _explain(error: ValidationError) -> list[str]:
         where = ".".join(str(part) for part in problem["loc"] if part not in ("rouge", "python"))
         given = problem["input"]
         if problem["type"] == "extra_forbidden":
-            lines.append(f"`{where}`: unknown key.{did_you_mean(str(problem['loc'][-1]), _keys_beside(problem['loc']))}")
+            nearest = did_you_mean(str(problem["loc"][-1]), _keys_beside(problem["loc"]))
+            lines.append(f"`{where}`: unknown key.{nearest}")
         elif problem["type"] == "missing":
             lines.append(f"`{where}`: required, not given")
         elif problem["type"] == "value_error":

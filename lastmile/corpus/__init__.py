@@ -1,0 +1,1 @@
+"""Documents in: named data sets, files, checks, the built-in demo corpus, token batches."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
@@ -105,8 +106,6 @@ class Journal:
         cells = ["| id | summary | target |", "|---|---|---|"]
         cells += [f"| {_cell(row['id'])} | {_cell(row['summary'])} | {_cell(row['target'])} |" for row in rows]
         self.board.add_text(f"{stage.name}/samples", "\n".join(cells), step)
-        import numpy as np
-
         self.board.add_histogram(f"{stage.name}/words", np.array([len(s.text.split()) for s in summaries]), step)
         if getattr(stage, "newest", None):
             returns = np.concatenate([scores for _, _, scores in stage.newest])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from lastmile.config import Recipe
 from lastmile.corpus.tokens import TokenizedSplit
+from lastmile.errors import RunError
 from lastmile.judge.judge import Judge
 from lastmile.learn.advantages import RunningScale, baseline_advantages, leave_one_out_advantages
 from lastmile.learn.kl import adapt_coefficient, k1, k3
@@ -208,19 +207,12 @@ class PolicyGradientStage(Stage):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """Go on from there, against the very same reference."""
         if checkpoint["reference_hash"] != self.reference_hash:
-            from lastmile.errors import RunError
-
             raise RunError(
                 f"the checkpoint was trained against reference {checkpoint['reference_hash'][:12]}, but `baseline/` is "
                 f"{self.reference_hash[:12]}. Restore the run's `baseline` folder, or start a new run"
             )
         self.scale.sums = checkpoint["running_scale"]
         self.kl_coefficient = checkpoint["kl_coefficient"]
-
-
-def reference_of(policy: Policy) -> Policy:
-    """A frozen copy of the policy as it is now."""
-    return copy.deepcopy(policy).requires_grad_(False).eval()
 
 
 def _widen(rows: Tensor, width: int, filler: int | bool) -> Tensor:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lastmile.corpus.tokens import TokenizedSplit
@@ -140,8 +138,3 @@ def gather(mine) -> list:
     every = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(every, mine)
     return every
-
-
-def as_floats(values: Mapping[str, Tensor]) -> dict[str, float]:
-    """Scalars as Python numbers."""
-    return {name: float(value) for name, value in values.items()}

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from tmpmeasure import measure
 
 from lastmile.config import Decoding, Stop
 from lastmile.corpus.tokens import TokenizedSplit
+from lastmile.judge.measure import measure
 from lastmile.judge.profile import TargetProfile
 from lastmile.policy.decode import decode_batch
 from lastmile.policy.policy import Policy
