@@ -27,6 +27,9 @@ CURVES = {
 }
 SPLITS = {"train": "line: in training", "validation": "dots: on validation documents"}
 
+LABELS = {"kl": "KL to the likelihood model (nats)"}
+LONGEST_NAME = 28
+
 
 class Plot(NamedTuple):
     """A picture with the words that go with it.
@@ -88,7 +91,7 @@ def curve_plots(rows: Sequence[Mapping[str, Any]], stage: str, unseen: Sequence[
         series = {split: _series(mine, name, split) for split in SPLITS}
         series = {split: points for split, points in series.items() if len(points) > 1}
         if series:
-            label = METRICS[name].label if name in METRICS else name.replace("/", ": ")
+            label = METRICS[name].label if name in METRICS else LABELS.get(name, name.replace("/", ": "))
             note = "; ".join(SPLITS[split] for split in series)
             plots.append(Plot(label, note, _draw(_curve, series, name, height=1.9)))
     return plots
@@ -165,9 +168,13 @@ def _curve(axes: Any, series: Mapping[str, Sequence[tuple[int, float]]], name: s
 
 
 def _name_rows(axes: Any, systems: Sequence[Mapping[str, Any]]) -> None:
-    axes.set_yticks(range(len(systems)), [system["name"] for system in systems])
+    axes.set_yticks(range(len(systems)), [_short(system["name"]) for system in systems])
     axes.set_ylim(len(systems) - 0.5, -0.5)
     axes.grid(True, axis="x", color=GRID, linewidth=0.7)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _face(system: Mapping[str, Any]) -> dict[str, Any]:

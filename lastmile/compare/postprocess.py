@@ -44,7 +44,7 @@ class Context:
 def post_process(
     document: str, summary: Summary, rules: Sequence[str], profile: TargetProfile, max_words: int | None = None
 ) -> tuple[Summary, tuple[str, ...]]:
-    """Run the rules in the given order.
+    """Run the rules in the given order, passing over one that would leave no word at all.
 
     Args:
         document: The document summarized.
@@ -66,7 +66,7 @@ def post_process(
     changed = []
     for rule in rules:
         mended = RULES[rule](summary, context)
-        if mended != summary:
+        if mended != summary and (words(mended.text) or not words(summary.text)):
             changed.append(rule)
             summary = mended
     return summary, tuple(changed)
