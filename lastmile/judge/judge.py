@@ -14,7 +14,7 @@ from lastmile.judge.flags import find_flags
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.python_reward import call_reward, check_reward, load_python_reward
 from lastmile.judge.rouge import Rouge, has_tokens
-from lastmile.records import Example, Flag, Scores, Summary
+from lastmile.records import Example, Flag, Scores, Split, Summary
 
 
 class Judge:
@@ -89,18 +89,19 @@ class Judge:
         penalties = {name: costs[places] for name, costs in _costs(self._flags(pairs)).items()}
         return self._total(places.shape, weighted, penalties)
 
-    def check(self, examples: Sequence[Example]) -> None:
+    def check(self, examples: Split) -> None:
         """Call every reward function on the first eight examples, before anything expensive starts.
 
         Raises:
             InputError: Listing what is wrong with each function; see `check_reward`.
         """
         problems = []
+        first = [examples[i] for i in range(min(8, len(examples)))]
         for name, reward in zip(self.names, self.rewards, strict=True):
             if isinstance(reward, PythonReward):
-                shown = examples[:8] if reward.reads_target else _without_targets(examples[:8])
+                shown = first if reward.reads_target else _without_targets(first)
                 try:
-                    check_reward(name, self._functions[reward.path], shown, [_specimen(e) for e in examples[:8]])
+                    check_reward(name, self._functions[reward.path], shown, [_specimen(e) for e in first])
                 except InputError as error:
                     problems.append(str(error))
         if problems:
