@@ -30,7 +30,7 @@ def load_corpus(data: Data, *, seed: int = 1, splits: Iterable[str] = SPLITS) ->
 
     Args:
         data: What to load and which columns to read.
-        seed: Of the split and of the subset. Runs that are to be compared use the same.
+        seed: Of the split and of the subset, where one is drawn. Runs that are to be compared use the same.
         splits: The splits that must be there; others are empty where a folder has no files for them.
 
     Raises:
@@ -40,6 +40,7 @@ def load_corpus(data: Data, *, seed: int = 1, splits: Iterable[str] = SPLITS) ->
     if name == "demo":
         from lastmile.corpus.demo import demo_corpus
 
+        _refuse_settings(data, "config", "revision", "document_column", "summary_column")
         return demo_corpus(DEMO_SIZES if limit is None else tuple(min(limit, size) for size in DEMO_SIZES))
     sources = find_sources(data)
     absent = [split for split in splits if split not in sources]
@@ -55,6 +56,13 @@ def load_corpus(data: Data, *, seed: int = 1, splits: Iterable[str] = SPLITS) ->
     if limit is not None:
         parts = {split: draw(part, limit, seed) for split, part in parts.items()}
     return Corpus(name=data.name, **parts, fingerprint=corpus_fingerprint(*parts.values()))
+
+
+def _refuse_settings(data: Data, *settings: str) -> None:
+    """What a kind of data knows nothing of must not be set for it, rather than be passed over."""
+    given = [f"`data.{setting}`" for setting in settings if getattr(data, setting) is not None]
+    if given:
+        raise InputError(f"{data.name}: takes no {' and no '.join(given)}; leave out what does not apply")
 
 
 def _prepare_all(sources: dict[str, Source]) -> dict[str, ArrowSplit]:
@@ -108,10 +116,9 @@ def find_sources(data: Data) -> dict[str, Source]:
     path = Path(name).expanduser()
     if name in NAMED:
         return hub_sources(name, NAMED[name], data)
-    if path.is_dir():
-        return folder_sources(path, data)
     if path.exists():
-        return {"train": file_source([path], data)}
+        _refuse_settings(data, "config", "revision")
+        return folder_sources(path, data) if path.is_dir() else {"train": file_source([path], data)}
     if re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) and not file_format(path):
         return hub_sources(name, Named(name), data)
     if "/" in name or file_format(path):

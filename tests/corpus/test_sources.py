@@ -172,3 +172,17 @@ def test_documents_to_summarize_must_be_there(tmp_path):
         load_documents(path)
     with pytest.raises(InputError, match=r"no column `txt`. Did you mean `text`\?"):
         load_documents(path, document_column="txt")
+
+
+def test_settings_that_do_not_apply_are_refused(folder):
+    assert refused(Data(name=str(folder), config="a", revision="b")) == (
+        f"{folder}: takes no `data.config` and no `data.revision`; leave out what does not apply"
+    )
+    assert refused(Data(name="demo#9", document_column="text")) == (
+        "demo#9: takes no `data.document_column`; leave out what does not apply"
+    )
+
+
+def test_demo_is_cut_by_its_number():
+    corpus = load_corpus(Data(name="demo#20"))
+    assert [len(split) for split in (corpus.train, corpus.validation, corpus.test)] == [20, 20, 20]
