@@ -33,7 +33,7 @@ def score(
         kept: The kept ids of each scored token (see `Rollout.kept`); probabilities are renormalised over them.
 
     Returns:
-        `(B, K, T)` float32; 0 where masked.
+        `(B, K, T)` float32, or float64 for a model in float64; 0 where masked.
     """
     num_samples = summary_ids.shape[1]
     ids, mask = summary_ids.flatten(0, 1), summary_mask.flatten(0, 1)
@@ -55,7 +55,7 @@ def score(
         torch.cat(tokens),
         kept_by_group,
     )
-    placed = torch.zeros(mask.shape, device=ids.device).flatten()
+    placed = token_log_probs.new_zeros(mask.numel())
     placed = placed.index_copy(0, mask.flatten().nonzero()[:, 0][_token_order(mask, groups)], token_log_probs)
     return placed.view(summary_mask.shape)
 
@@ -70,11 +70,13 @@ def length_groups(lengths: Tensor) -> list[Tensor]:
         One or two `(r,)` index tensors, each rising; rows without a token are in none.
     """
     rows = lengths.nonzero()[:, 0]
+    if len(rows) < 2:
+        return [rows]
     lengths = lengths[rows]
     ordered = lengths.sort().values
     count = torch.arange(1, len(rows), device=rows.device)
-    area = count * ordered[:-1] + (len(rows) - count) * ordered[-1] if len(rows) > 1 else ordered
-    if len(rows) < 2 or area.min() > 0.9 * len(rows) * ordered[-1]:
+    area = count * ordered[:-1] + (len(rows) - count) * ordered[-1]
+    if area.min() > 0.9 * len(rows) * ordered[-1]:
         return [rows]
     short = lengths <= ordered[area.argmin()]
     return [rows[short], rows[~short]]
@@ -92,8 +94,8 @@ def selective_log_softmax(
 ) -> Tensor:
     """log softmax(h Wᵀ + c)[id] for N positions, in chunks.
 
-    The matrix product runs in autocast's type where autocast is on; softmax and its sums in float32. The backward
-    pass is written out: ∂/∂logit_v = 1[v = id] − softmax_v.
+    The matrix product runs in autocast's type where autocast is on; softmax and its sums in float32 or better. The
+    backward pass is written out: ∂/∂logit_v = 1[v = id] − softmax_v.
 
     Args:
         hidden: `(N, d)`.
@@ -103,7 +105,7 @@ def selective_log_softmax(
         kept: `(N, M)` int64 with -1 as filler: normalise over these ids only.
 
     Returns:
-        `(N,)` float32.
+        `(N,)` float32, or float64 for float64.
     """
     kind, device = weight.dtype, hidden.device.type
     if torch.is_autocast_enabled(device):
@@ -119,12 +121,12 @@ class _SelectiveLogSoftmax(torch.autograd.Function):
         num_bytes = len(ids) * len(weight) * hidden.element_size()
         ctx.keeps = any(ctx.needs_input_grad) and num_bytes <= KEPT_BYTES
         ctx.block = max(1, len(ids) if ctx.keeps else KEPT_BYTES // 4 // (len(weight) * hidden.element_size()))
-        log_probs = hidden.new_empty(len(ids), dtype=torch.float32)
+        log_probs = hidden.new_empty(len(ids), dtype=torch.promote_types(hidden.dtype, torch.float32))
         sums, stored = torch.empty_like(log_probs), []
         for block in _slices(0, len(ids), ctx.block):
             logits = _logits(hidden[block], weight, bias)
             for part in _slices(block.start, block.stop, _rows_in_cache(weight)):
-                wide = logits[part.start - block.start : part.stop - block.start].float()
+                wide = logits[part.start - block.start : part.stop - block.start].to(sums.dtype)
                 sums[part] = _log_sum(wide, None if kept is None else kept[part])
                 log_probs[part] = wide.gather(-1, ids[part, None])[:, 0] - sums[part]
             if ctx.keeps:
@@ -141,9 +143,10 @@ class _SelectiveLogSoftmax(torch.autograd.Function):
             logits = stored[index] if ctx.keeps else _logits(hidden[block], weight, bias)
             for part in _slices(block.start, block.stop, _rows_in_cache(weight)):
                 here = logits[part.start - block.start : part.stop - block.start]
-                slope = here.float().sub_(sums[part, None]).exp_().mul_(-gradient[part, None])
+                slope = here.to(sums.dtype).sub_(sums[part, None]).exp_().mul_(-gradient[part, None])
                 if kept is not None:
-                    slope.mul_(_kept_table(kept[part], len(weight)))
+                    # Not a product: outside the kept set `slope` may be infinite.
+                    slope.masked_fill_(~_kept_table(kept[part], len(weight)), 0.0)
                 here.copy_(slope.scatter_add_(-1, ids[part, None], gradient[part, None]))
             hidden_gradient[block] = logits @ weight
             product = logits.T @ hidden[block]
