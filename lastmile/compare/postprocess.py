@@ -122,15 +122,16 @@ def drop_duplicate_sentences(summary: Summary, _: Context) -> Summary:
     return _keep(summary, kept)
 
 
-def collapse_repeats(summary: Summary, _: Context) -> Summary:
+def collapse_repeats(summary: Summary, context: Context) -> Summary:
     """Write a run of words once that is repeated at once: "to the bank to the bank" becomes "to the bank".
 
-    A repeat over a sentence's end is none ("He said no. No one came."), and neither is a double number, or one of the
-    words that are rightly doubled unless it comes three times.
+    A repeat over a sentence's end is none ("He said no. No one came."), nor is one of numbers alone ("6-4 6-4"), nor one
+    that the document has itself ("Tian Tian"). A single word must follow on its twin with nothing but white space
+    between, and be none of those that are rightly doubled; from three times on, commas may stand between.
     """
-    text = summary.text
+    text, known = summary.text, f" {' '.join(_tokens(context.document))} "
     for length in range(LONGEST_REPEAT, 0, -1):
-        text = _collapse(text, length)
+        text = _collapse(text, length, known)
     return replace(summary, text=text)
 
 
@@ -176,7 +177,7 @@ def _keep(summary: Summary, kept: Sequence[Span]) -> Summary:
     return Summary(text, ended=summary.ended or kept[-1] != found[-1])
 
 
-def _collapse(text: str, length: int) -> str:
+def _collapse(text: str, length: int, known: str) -> str:
     """Remove immediate repeats of runs of `length` words, from the left."""
     start = 0
     while True:
@@ -187,7 +188,8 @@ def _collapse(text: str, length: int) -> str:
             while tokens[i + copies * length : i + (copies + 1) * length] == tokens[i : i + length]:
                 copies += 1
             last = i + copies * length - 1
-            if copies > 1 and _is_stutter(tokens[i : i + length], copies) and not _ends_inside(text, places, i, last):
+            gaps = [text[places[k].end : places[k + 1].start] for k in range(i, last)]
+            if _is_stutter(tokens[i : i + length], copies, gaps, known):
                 text = text[: places[i + length - 1].end] + text[places[last].end :]
                 start = i
                 break
@@ -195,16 +197,17 @@ def _collapse(text: str, length: int) -> str:
             return text
 
 
-def _is_stutter(run: Sequence[str], copies: int) -> bool:
+def _is_stutter(run: Sequence[str], copies: int, gaps: Sequence[str], known: str) -> bool:
+    """Whether `copies` of a run of words, with these texts between the words, are a slip rather than meant."""
+    if copies < 2 or any(re.search(r"[.!?\n]", gap) for gap in gaps) or f" {' '.join([*run, *run])} " in known:
+        return False
+    if not any(word[0].isalpha() for word in run):
+        return False
     if len(run) > 1:
         return True
-    return run[0][0].isalpha() and (copies > 2 or run[0] not in RIGHTLY_DOUBLED)
-
-
-def _ends_inside(text: str, places: Sequence[Span], first: int, last: int) -> bool:
-    """Whether a sentence ends between two of these words."""
-    gaps = (text[places[k].end : places[k + 1].start] for k in range(first, last))
-    return any(re.search(r"[.!?\n]", gap) for gap in gaps)
+    allowed = r"\s+" if copies == 2 else r"[\s,]+"
+    rightly = copies == 2 and run[0] in RIGHTLY_DOUBLED
+    return not rightly and all(re.fullmatch(allowed, gap) for gap in gaps)
 
 
 def _says_already(earlier: Sequence[str], later: Sequence[str]) -> bool:

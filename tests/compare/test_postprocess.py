@@ -91,10 +91,27 @@ def test_repeats_are_collapsed(text, wanted):
 
 @pytest.mark.parametrize(
     "text",
-    ["very very busy", "He had had enough.", "He said no. No one came.", "It costs 5 5 times.", "from 12 to 12 boats"],
+    [
+        "very very busy",
+        "He had had enough.",
+        "He said no. No one came.",
+        "It costs 5 5 times.",
+        "She won 6-4 6-4.",
+        "from 12 to 12 boats",
+        "well , well-educated people",
+        "#Person1# tells #Person2# #Person2# missed the stop.",
+        'the "sit-in" in Genoa',
+        "Low & Low sold boats",
+    ],
 )
 def test_what_is_rightly_doubled_stays(text):
     assert mended("repeated_ngrams", text).text == text
+
+
+def test_what_the_document_doubles_is_no_slip():
+    text = "Tian Tian sold boats."
+    assert mended("repeated_ngrams", text).text == "Tian sold boats."
+    assert mended("repeated_ngrams", text, document="The panda Tian Tian is ill.").text == text
 
 
 def test_length_is_cut_at_a_sentence_end():
