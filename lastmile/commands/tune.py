@@ -59,20 +59,23 @@ def tune_command(
     elif data is None and recipe is None:
         raise InputError("`--data` is required: a name such as `cnn_dm` or `demo`, a hub id, a file or a folder")
 
-    from lastmile.train.run import RunFolder
+    from lastmile.train.run import RunFolder, is_first_process
 
     if resume is not None:
         run = RunFolder.open(resume)
         settings = run.recipe
+        if run.is_finished:
+            typer.echo(f"{run.path}: finished already. Now `lastmile compare {run.path}`", err=True)
+            return
     else:
         settings = resolve(data, recipe, model, [*given, *(overrides or [])])
-        run = None
+        run = RunFolder.new(out or default_folder(settings))
     from lastmile.train.tune import check_recipe, tune
 
     check_recipe(settings)
-    run = run or RunFolder.create(out or default_folder(settings), settings)
     tune(settings, run)
-    typer.echo(f"{run.path}: done. Now `lastmile compare {run.path}`", err=True)
+    if is_first_process():
+        typer.echo(f"{run.path}: done. Now `lastmile compare {run.path}`", err=True)
 
 
 def resolve(data: str | None, recipe: str | None, model: str | None, overrides: list[str]):

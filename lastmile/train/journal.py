@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from lastmile.records import Example, Summary
-from lastmile.train.run import write_text
+from lastmile.train.run import write_text, writing
 
 SHOWN = {"return": "return", "reward/rouge": "rouge", "kl": "KL", "words": "words", "loss": "loss"}
 SAMPLES_SHOWN = 20
@@ -26,24 +27,22 @@ class Journal:
     Args:
         path: The run folder.
         active: False on devices that must not write.
-        resume_at: Stage name to step that a resumed run stands at; later lines are dropped, since they come again.
+        resume_at: Stage name to the step that a resumed run stands at. Lines of later steps, and of stages not named,
+            are dropped, since they come again.
     """
 
     def __init__(self, path: Path, active: bool = True, resume_at: Mapping[str, int] | None = None) -> None:
         self.path, self.active = Path(path), active
         self.last_step: dict[str, int] = dict(resume_at or {})
         self.console = Console(stderr=True)
-        self.progress: Progress | None = None
-        self.clock = time.perf_counter()
         if active:
             self._drop_lines_after(resume_at or {})
             self.board = SummaryWriter(str(self.path / "tensorboard"))
 
-    def start(self, name: str, total: int, done: int) -> None:
-        """Begin a stage's bar."""
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[None]:
+        """Show a stage's bar while the block runs."""
         self.clock = time.perf_counter()
-        if not self.active:
-            return
         self.progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -52,17 +51,14 @@ class Journal:
             TimeRemainingColumn(),
             TextColumn("{task.fields[news]}"),
             console=self.console,
-            disable=not sys.stderr.isatty(),
+            disable=not (self.active and sys.stderr.isatty()),
         )
-        self.progress.start()
+        done = self.last_step.get(name, 0)
         self.task = self.progress.add_task(name.replace("_", " "), total=total, completed=done, news="")
-
-    def finish(self, note: str) -> None:
-        """End a stage's bar and say why it ended."""
-        if self.progress is not None:
-            self.progress.stop()
-            self.progress = None
-            self.say(note)
+        with self.progress:
+            yield
+        if self.active:
+            self.board.close()
 
     def say(self, text: str) -> None:
         """One line on stderr."""
@@ -101,15 +97,14 @@ class Journal:
             {"stage": stage.name, "step": step, "id": e.id, "summary": s.text, "ended": s.ended, "target": e.target}
             for e, s in shown
         ]
-        with (self.path / "samples.jsonl").open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        self._append("samples.jsonl", [json.dumps(row, ensure_ascii=False) for row in rows])
         cells = ["| id | summary | target |", "|---|---|---|"]
         cells += [f"| {_cell(row['id'])} | {_cell(row['summary'])} | {_cell(row['target'])} |" for row in rows]
         self.board.add_text(f"{stage.name}/samples", "\n".join(cells), step)
         self.board.add_histogram(f"{stage.name}/words", np.array([len(s.text.split()) for s in summaries]), step)
-        if getattr(stage, "newest", None):
-            returns = np.concatenate([scores for _, _, scores in stage.newest])
-            self.board.add_histogram(f"{stage.name}/sampled_total", returns[~np.isnan(returns)], step)
+        totals = np.concatenate([np.zeros(0), *(scores for _, _, scores in getattr(stage, "newest", ()))])
+        if not np.isnan(totals).all():
+            self.board.add_histogram(f"{stage.name}/sampled_total", totals[~np.isnan(totals)], step)
         self.board.flush()
         self.say(
             f"{stage.name.replace('_', ' ')} step {step}: ROUGE-1/2/L {values['rouge1']:.2f}/{values['rouge2']:.2f}/"
@@ -119,10 +114,13 @@ class Journal:
 
     def _write(self, stage: str, step: int, split: str, values: Mapping[str, float]) -> None:
         row = {"stage": stage, "step": step, "split": split, **{name: _plain(value) for name, value in values.items()}}
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        self._append("metrics.jsonl", [json.dumps(row)])
         for name, value in values.items():
             self.board.add_scalar(f"{stage}/{split}/{name}", value, step)
+
+    def _append(self, name: str, lines: Sequence[str]) -> None:
+        with writing(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
 
     def _drop_lines_after(self, resume_at: Mapping[str, int]) -> None:
         """Leave only lines of steps that are not computed again; a last line cut by a kill goes too."""

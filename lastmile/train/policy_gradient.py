@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lastmile.config import Recipe
 from lastmile.corpus.tokens import TokenizedSplit
-from lastmile.errors import RunError
+from lastmile.errors import InputError
 from lastmile.judge.judge import Judge
 from lastmile.learn.advantages import RunningScale, baseline_advantages, leave_one_out_advantages
 from lastmile.learn.kl import adapt_coefficient, k1, k3
@@ -156,28 +156,26 @@ class PolicyGradientStage(Stage):
         loss: Tensor,
     ) -> None:
         """Add this micro-batch to the statistics of the step."""
-        num = returns.numel()
         lengths = rollout.summary_mask.sum(-1)
-        flat = [summary.text for group in summaries for summary in group]
-        rates = {
-            f"flag/{name}": float((np.asarray(costs) > 0).mean()) for name, costs in sorted(scores.penalties.items())
-        }
-        rewards = {f"reward/{name}": float(np.nanmean(values)) for name, values in sorted(scores.rewards.items())}
-        spread = (advantages.abs().amax(-1) < 1e-8).float().mean()
+        texts = [[summary.text for summary in group] for group in summaries]
+        num, scored = returns.numel(), int(returns.isfinite().sum())
+        rewards = {f"reward/{name}": values for name, values in sorted(scores.rewards.items())}
+        for name, values in {"return": returns.cpu().numpy(), "total": scores.total, **rewards}.items():
+            known = values[~np.isnan(values)]
+            self.statistics.mean(known.size, **{name: known.sum() / max(known.size, 1)})
         self.statistics.mean(
             num,
-            **{"return": returns.nanmean().item(), "kl": kl["kl"].mean().item(), "kl_k3": kl["kl_k3"].mean().item()},
-            total=float(np.nanmean(scores.total)),
-            words=float(np.mean([len(text.split()) for text in flat])),
+            kl=kl["kl"].mean().item(),
+            kl_k3=kl["kl_k3"].mean().item(),
+            words=float(np.mean([len(text.split()) for group in texts for text in group])),
             tokens=lengths.float().mean().item(),
             ended=rollout.ended.float().mean().item(),
-            unscored=returns.isnan().float().mean().item(),
-            distinct=len(set(flat)) / len(flat),
-            groups_without_spread=spread.item(),
-            entropy=-(rollout.log_probs.sum() / lengths.sum()).item(),
-            **rewards,
-            **rates,
+            unscored=1 - scored / num,
+            distinct=sum(len(set(group)) for group in texts) / num,
+            groups_without_spread=(advantages.abs().amax(-1) < 1e-8).float().mean().item(),
+            **{f"flag/{name}": float((costs > 0).mean()) for name, costs in sorted(scores.penalties.items())},
         )
+        self.statistics.mean(int(lengths.sum()), entropy=-(rollout.log_probs.sum() / lengths.sum()).item())
         self.statistics.mean(1, loss=loss.item() * self.gradient_share)
         gap = (log_probs.detach() - rollout.log_probs).abs()[rollout.summary_mask]
         self.statistics.maximum(log_prob_gap=gap.max().item())
@@ -207,7 +205,7 @@ class PolicyGradientStage(Stage):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """Go on from there, against the very same reference."""
         if checkpoint["reference_hash"] != self.reference_hash:
-            raise RunError(
+            raise InputError(
                 f"the checkpoint was trained against reference {checkpoint['reference_hash'][:12]}, but `baseline/` is "
                 f"{self.reference_hash[:12]}. Restore the run's `baseline` folder, or start a new run"
             )

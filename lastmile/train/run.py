@@ -8,15 +8,19 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from lastmile.config import Recipe, dump_recipe, load_recipe
-from lastmile.errors import InputError
+from lastmile.errors import InputError, RunError
 from lastmile.judge.profile import TargetProfile
-from lastmile.policy.load import without_bars
+from lastmile.policy.load import weights_hash, without_bars
 from lastmile.policy.policy import Policy
 
 PACKAGES = ("lastmile", "torch", "transformers", "pytorch-lightning", "datasets", "rouge-score", "tokenizers")
@@ -43,13 +47,15 @@ class RunFolder:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: Path, recipe: Recipe) -> RunFolder:
-        """Start a new run; refuse a folder that holds anything already.
+    def new(cls, path: Path) -> RunFolder:
+        """A run to be: refuse a folder that holds anything already. Nothing is written before `begin`.
 
         Raises:
             InputError: If the folder holds another run, or other files.
         """
         path = Path(path)
+        if not is_first_process():
+            return cls(path)
         if (path / "recipe.yaml").exists():
             raise InputError(
                 f"`{path}` holds another run. Continue it with `lastmile tune --resume {path}`, "
@@ -57,10 +63,7 @@ class RunFolder:
             )
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"`{path}` is not an empty folder. Choose another with `--out`")
-        path.mkdir(parents=True, exist_ok=True)
-        run = cls(path)
-        write_text(run.path / "recipe.yaml", dump_recipe(recipe))
-        return run
+        return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -71,9 +74,15 @@ class RunFolder:
         """
         if not (Path(path) / "recipe.yaml").is_file():
             raise InputError(f"`{path}` is not a run: it has no recipe.yaml. `lastmile tune` makes one")
-        run = cls(path)
-        run._finish_swaps()
-        return run
+        return cls(path)
+
+    def begin(self, recipe: Recipe) -> None:
+        """Make the folder and write the recipe; in a run that is resumed, clear away what a kill left half-done."""
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        self._undo_half_writes()
+        if not (self.path / "recipe.yaml").exists():
+            write_text(self.path / "recipe.yaml", dump_recipe(recipe))
 
     @property
     def recipe(self) -> Recipe:
@@ -103,6 +112,15 @@ class RunFolder:
         """Store the profile of the training targets."""
         write_text(self.path / "profile.json", json.dumps(profile.to_dict(), ensure_ascii=False))
 
+    def ended(self, stage: str) -> bool:
+        """Whether a stage is complete."""
+        return "ended" in self.manifest.get("stages", {}).get(stage, {})
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all stages of the recipe are complete."""
+        return self.ended("policy_gradient" if self.recipe.policy_gradient.steps else "likelihood")
+
     def has(self, checkpoint: str) -> bool:
         """Whether `baseline`, `best` or `last` is there, whole."""
         return (self.path / checkpoint / "config.json").is_file()
@@ -111,31 +129,60 @@ class RunFolder:
         """Write a checkpoint folder aside, then swap it in; a kill in between leaves the old or the new one."""
         aside, target, old = (self.path / name for name in (f".{checkpoint}.new", checkpoint, f".{checkpoint}.old"))
         shutil.rmtree(aside, ignore_errors=True)
-        with without_bars():
+        with writing(target, aside), without_bars():
             policy.save(aside)
+            shutil.rmtree(old, ignore_errors=True)
+            if target.exists():
+                os.replace(target, old)
+            os.replace(aside, target)
         shutil.rmtree(old, ignore_errors=True)
-        if target.exists():
-            os.replace(target, old)
-        os.replace(aside, target)
-        shutil.rmtree(old, ignore_errors=True)
+        self.note(weights={checkpoint: weights_hash(policy)})
 
-    def _finish_swaps(self) -> None:
-        """Undo a swap that a kill interrupted between its two renames."""
+    def _undo_half_writes(self) -> None:
+        """Take back a swap that a kill interrupted between its two renames, and drop files not renamed yet."""
         for old in self.path.glob(".*.old"):
             target = self.path / old.name[1:-4]
             if not target.exists():
                 os.replace(old, target)
-            else:
-                shutil.rmtree(old)
-        for aside in self.path.glob(".*.new"):
-            shutil.rmtree(aside)
+        for left in (*self.path.glob(".*.old"), *self.path.glob(".*.new")):
+            _remove(left)
+
+
+@contextmanager
+def writing(path: Path, aside: Path | None = None) -> Iterator[None]:
+    """Turn a full disk or a forbidden folder into one sentence about `path`; drop `aside`, the half-written file.
+
+    Raises:
+        RunError: Whatever the library that wrote has raised.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if aside is not None:
+            _remove(aside)
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RunError(f"{path}: cannot be written: {reason}") from error
 
 
 def write_text(path: Path, text: str) -> None:
     """Write aside, then rename."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+    with writing(path, aside):
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, path)
+
+
+def is_first_process() -> bool:
+    """Whether this process may write: the only one, or the first of those that train together."""
+    ranks = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def environment() -> dict[str, Any]:

@@ -80,8 +80,10 @@ class Stage(pl.LightningModule):
         decayed = [p for p in self.policy.parameters() if p.ndim > 1]
         plain = [p for p in self.policy.parameters() if p.ndim <= 1]
         groups = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+        # A fused optimizer undoes fp16's loss scaling by itself, after we would have clipped.
+        fused = self.trainer.precision != "16-mixed"
         optimizer = torch.optim.AdamW(
-            groups, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay, fused=True
+            groups, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay, fused=fused
         )
         linear = getattr(self.settings, "decay", "linear") == "linear"
 
@@ -94,10 +96,10 @@ class Stage(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
-        """Clip the norm of the whole gradient and keep the norm it had."""
+        """Clip the norm of the whole gradient; keep the norm it had, and the rate of this step."""
         limit = self.settings.gradient_clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), limit)
-        self.statistics.maximum(gradient_norm=norm.item())
+        self.statistics.maximum(gradient_norm=norm.item(), learning_rate=optimizer.param_groups[0]["lr"])
 
     def train_dataloader(self) -> DataLoader:
         """This device's micro-batches, from the step that training stands at."""
@@ -128,7 +130,7 @@ class Stage(pl.LightningModule):
         mine = (dict(self.statistics.sums), self.statistics.maxima)
         every = gather(mine)
         self.statistics = StepStatistics()
-        return StepStatistics().merge(every) | {"learning_rate": self.optimizers().param_groups[0]["lr"]}
+        return StepStatistics().merge(every)
 
 
 def gather(mine) -> list:

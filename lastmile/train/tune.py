@@ -14,20 +14,22 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from lastmile.config import Hardware, Recipe
 from lastmile.corpus.sources import load_corpus
 from lastmile.corpus.tokens import TokenizedSplit, tokenize_split
-from lastmile.errors import InputError, RunError
+from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.judge import Judge
+from lastmile.judge.metrics import METRICS
 from lastmile.judge.profile import profile_targets
-from lastmile.policy.load import build_small_policy, check_model, is_cased, load_policy, weights_hash
+from lastmile.policy.load import build_small_policy, check_model, is_cased, load_policy
 from lastmile.policy.policy import Policy
 from lastmile.records import Corpus
 from lastmile.train.journal import Journal
 from lastmile.train.likelihood import LikelihoodStage
 from lastmile.train.policy_gradient import PolicyGradientStage
-from lastmile.train.run import RunFolder, environment
+from lastmile.train.run import RunFolder, environment, is_first_process, writing
 from lastmile.train.stage import Stage
 from lastmile.train.validate import Validate
 
@@ -41,10 +43,37 @@ def check_recipe(recipe: Recipe) -> None:
         InputError: With all problems at once.
     """
     problems = check_model(recipe.model, recipe.hardware, recipe.data.max_document_tokens)
+    problems += _hardware_problems(recipe)
+    problems += [
+        f"`policy_gradient.select_by.{name}`: no such metric.{did_you_mean(name, METRICS)}"
+        for name in recipe.policy_gradient.select_by
+        if name not in METRICS
+    ]
     if recipe.likelihood.epochs == 0 and recipe.policy_gradient.steps == 0:
         problems.append("`likelihood.epochs` and `policy_gradient.steps` are both 0: there is nothing to train")
     if problems:
         raise InputError.of(problems)
+
+
+def _hardware_problems(recipe: Recipe) -> list[str]:
+    """What Lightning says of the hardware settings, and steps with fewer documents than parts."""
+    try:
+        with quiet_lightning():
+            trainer = _trainer(recipe.hardware, 1)
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        return [f"`hardware`: {str(error).strip().splitlines()[0]}"]
+    parts = trainer.world_size * recipe.hardware.accumulate
+    return [
+        f"`{name}.documents_per_step` must be at least {parts} (devices × `hardware.accumulate`), got {documents}"
+        for name, documents in _documents_per_step(recipe).items()
+        if documents < parts
+    ]
+
+
+def _documents_per_step(recipe: Recipe) -> dict[str, int]:
+    """Of the stages that will run."""
+    stages = {"likelihood": recipe.likelihood.epochs, "policy_gradient": recipe.policy_gradient.steps}
+    return {name: getattr(recipe, name).documents_per_step for name, length in stages.items() if length}
 
 
 def tune(recipe: Recipe, run: RunFolder) -> None:
@@ -52,17 +81,21 @@ def tune(recipe: Recipe, run: RunFolder) -> None:
 
     Args:
         recipe: Settings; those of the run folder.
-        run: Created or opened; all results go there.
+        run: New or opened; all results go there.
 
     Raises:
-        InputError: If data, model or reward are not usable.
+        InputError: If data, model or reward are not usable; a new run has written nothing then.
         RunError: If training fails.
     """
     prepared = prepare(recipe, run)
-    if not prepared.stage_done("likelihood"):
-        fit_likelihood(prepared)
-    if recipe.policy_gradient.steps and not prepared.stage_done("policy_gradient"):
-        fit_policy_gradient(prepared)
+    try:
+        if not run.ended("likelihood"):
+            fit_likelihood(prepared)
+        if recipe.policy_gradient.steps and not run.ended("policy_gradient"):
+            fit_policy_gradient(prepared)
+    except RunError as error:
+        again = f"`lastmile tune --resume {run.path}` goes on from the last validation"
+        raise RunError(f"{error}. {again}") from error
     if prepared.is_first:
         shutil.rmtree(run.path / "resume", ignore_errors=True)
 
@@ -80,14 +113,10 @@ class Prepared:
     validation: TokenizedSplit
     is_first: bool
 
-    def stage_done(self, stage: str) -> bool:
-        """Whether the manifest says that a stage is complete."""
-        return "ended" in self.run.manifest.get("stages", {}).get(stage, {})
-
 
 def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
     """Load data and policy, look at the targets, check rewards, tokenize."""
-    is_first = int(_rank()) == 0
+    is_first = is_first_process()
     corpus = load_corpus(recipe.data, seed=recipe.seed)
     manifest = run.manifest
     if "data" in manifest and manifest["data"]["fingerprint"] != corpus.fingerprint:
@@ -95,12 +124,13 @@ def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
             f"`{recipe.data.name}` changed since this run began (fingerprint {corpus.fingerprint[:12]}, then "
             f"{manifest['data']['fingerprint'][:12]}). Bring the old data back, or start a new run"
         )
-    for name, needed in (("likelihood", recipe.likelihood), ("policy_gradient", recipe.policy_gradient)):
-        if needed.documents_per_step > len(corpus.train):
-            raise InputError(
-                f"`{name}.documents_per_step` must be at most the {len(corpus.train)} training documents, "
-                f"got {needed.documents_per_step}"
-            )
+    too_few = [
+        f"`{name}.documents_per_step` must be at most the {len(corpus.train)} training documents, got {documents}"
+        for name, documents in _documents_per_step(recipe).items()
+        if documents > len(corpus.train)
+    ]
+    if too_few:
+        raise InputError.of(too_few)
     policy = initial_policy(recipe, run, corpus)
     profile = profile_targets(corpus.train, cased=is_cased(policy.tokenizer))
     judge = Judge(recipe.rewards, recipe.penalties, profile)
@@ -108,6 +138,7 @@ def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
     tokenized = [tokenize(split, policy, recipe) for split in (corpus.train, corpus.validation)]
     if is_first:
         sizes = {name: len(getattr(corpus, name)) for name in ("train", "validation", "test")}
+        run.begin(recipe)
         run.note(
             data={"name": corpus.name, "fingerprint": corpus.fingerprint, **sizes},
             model={"name": recipe.model.name or "built", "dropped_presets": policy.dropped_presets},
@@ -120,7 +151,7 @@ def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
 
 def initial_policy(recipe: Recipe, run: RunFolder, corpus: Corpus) -> Policy:
     """The policy that stage 1 starts from; after stage 1, the baseline."""
-    if run.has("baseline"):
+    if run.ended("likelihood"):
         return load_policy(str(run.path / "baseline"))
     if recipe.model.build is None:
         return load_policy(recipe.model.name, recipe.model.revision)
@@ -173,17 +204,17 @@ def fit_policy_gradient(prepared: Prepared) -> None:
         patience=settings.stop.patience,
         checkpoint="best",
         stop=settings.stop,
+        last="last",
     )
-    if prepared.is_first:
-        run.write_policy(stage.policy, "last")
 
 
-def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, stop=None) -> None:
+def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, stop=None, last=None) -> None:
     recipe, run, settings = prepared.recipe, prepared.run, stage.settings
     saved = run.path / "resume" / f"{stage.name}.ckpt"
-    resumed = int(_saved_step(saved)) if saved.exists() else 0
-    earlier = {"likelihood": sys.maxsize} if stage.name == "policy_gradient" else {}
-    journal = Journal(run.path, prepared.is_first, resume_at={**earlier, stage.name: resumed})
+    resume_at = {"likelihood": sys.maxsize} if stage.name == "policy_gradient" else {}
+    if saved.exists():
+        resume_at[stage.name] = _saved_step(saved)
+    journal = Journal(run.path, prepared.is_first, resume_at)
     validate = Validate(
         run,
         journal,
@@ -197,14 +228,20 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
         checkpoint=checkpoint,
         stop=stop,
     )
-    journal.start(stage.name, stage.total_steps, resumed)
+    trainer = _trainer(recipe.hardware, stage.total_steps, validate)
     before = time.monotonic()
-    with quiet_lightning():
-        trainer = _trainer(recipe.hardware, stage.total_steps, validate)
-        trainer.fit(stage, ckpt_path=str(saved) if saved.exists() else None, weights_only=True)
-    if trainer.interrupted:
-        raise RunError(f"interrupted. `lastmile tune --resume {run.path}` goes on from the last validation")
-    journal.finish(f"{stage.name.replace('_', ' ')} ended at step {trainer.global_step}: {validate.reason}")
+    with quiet_lightning(), journal.stage(stage.name, stage.total_steps):
+        try:
+            trainer.fit(stage, ckpt_path=str(saved) if saved.exists() else None, weights_only=True)
+        except SystemExit:  # what Lightning makes of Ctrl-C and SIGTERM
+            raise RunError("interrupted") from None
+        except torch.OutOfMemoryError:
+            raise RunError(
+                "the GPU's memory is full. Start anew with a larger `hardware.accumulate`: smaller parts, same result"
+            ) from None
+    journal.say(f"{stage.name.replace('_', ' ')} ended at step {trainer.global_step}: {validate.reason}")
+    if prepared.is_first and last:
+        run.write_policy(stage.policy, last)
     if prepared.is_first:
         run.note(
             stages={
@@ -215,15 +252,14 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
                     "best_held_out": validate.best,
                     "seconds": round(time.monotonic() - before, 1),
                     "peak_memory_bytes": peak_memory(),
-                    "weights": weights_hash(stage.policy),
-                    "device": str(stage.device),
+                    "device": str(trainer.strategy.root_device),
                     "devices": trainer.world_size,
                 }
             }
         )
 
 
-def _trainer(hardware: Hardware, total_steps: int, validate: Validate) -> pl.Trainer:
+def _trainer(hardware: Hardware, total_steps: int, *callbacks: pl.Callback) -> pl.Trainer:
     return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
@@ -231,7 +267,7 @@ def _trainer(hardware: Hardware, total_steps: int, validate: Validate) -> pl.Tra
         precision=hardware.precision,
         accumulate_grad_batches=hardware.accumulate,
         max_steps=total_steps,
-        callbacks=[validate],
+        callbacks=list(callbacks),
         plugins=[AtomicCheckpoint()],
         gradient_clip_val=1.0,  # any number: the stage clips by its own setting
         logger=False,
@@ -248,10 +284,11 @@ class AtomicCheckpoint(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
         """Write and rename."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         aside = path.with_suffix(".new")
-        torch.save(checkpoint, aside)
-        aside.replace(path)
+        with writing(path, aside):
+            torch.save(checkpoint, aside)
+            aside.replace(path)
 
 
 def peak_memory() -> int:
@@ -263,12 +300,6 @@ def peak_memory() -> int:
 
 def _saved_step(path: Path) -> int:
     return torch.load(path, weights_only=True, map_location="cpu", mmap=True)["global_step"]
-
-
-def _rank() -> str:
-    import os
-
-    return os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0"))
 
 
 @contextmanager

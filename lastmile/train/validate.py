@@ -13,6 +13,7 @@ import torch
 from lastmile.config import Decoding, Stop
 from lastmile.corpus.tokens import TokenizedSplit
 from lastmile.judge.measure import measure
+from lastmile.judge.metrics import METRICS
 from lastmile.judge.profile import TargetProfile
 from lastmile.policy.decode import decode_batch
 from lastmile.policy.policy import Policy
@@ -45,11 +46,13 @@ def write_summaries(
 def held_out_measures(
     examples: Sequence[Example], summaries: Sequence[Summary], profile: TargetProfile
 ) -> dict[str, float]:
-    """Every metric of `measure`, and how many summaries no other document shares (`distinct`)."""
+    """Every metric of `measure` (NaN where nothing was written to measure), and the share of documents whose summary
+    no other document got (`distinct`)."""
     measures = measure(examples, summaries, profile, several="first")
     counts = Counter(summary.text for summary in summaries)
     distinct = sum(counts[summary.text] == 1 for summary in summaries) / len(summaries)
-    return {name: measures.value(name) for name in measures.statistics} | {"distinct": distinct}
+    values = {name: measures.value(name) for name in measures.statistics}
+    return dict.fromkeys(METRICS, math.nan) | values | {"distinct": distinct}
 
 
 def broken_stop_rule(values: dict[str, float], kl: float, stop: Stop) -> str | None:
@@ -109,21 +112,28 @@ class Validate(pl.Callback):
         self.batches = length_batches(split, num_documents, decoding.batch_size)
         self.best, self.best_step, self.misses, self.last_step = -math.inf, 0, 0, -1
         self.kl_since: list[float] = []
-        self.reason = "all steps done"
+        self.broken: str | None = None
 
     def state_dict(self) -> dict:
         """What a resumed run must know."""
-        return {"best": self.best, "best_step": self.best_step, "misses": self.misses, "last_step": self.last_step}
+        return {name: getattr(self, name) for name in ("best", "best_step", "misses", "last_step", "broken")}
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from there."""
         for name, value in state.items():
             setattr(self, name, value)
 
+    @property
+    def reason(self) -> str:
+        """Why the stage ended."""
+        return self.broken or "all steps done"
+
     def on_train_start(self, trainer: pl.Trainer, stage: Stage) -> None:
         """Measure the start, so that the best is never worse than it."""
         if trainer.global_step == 0:
             self.validate(trainer, stage)
+        elif self.broken:
+            trainer.should_stop = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, stage: Stage, outputs, batch, batch_idx) -> None:
         """After each micro-batch; acts once an optimizer step is complete."""
@@ -147,8 +157,10 @@ class Validate(pl.Callback):
         places = sorted(found)
         examples, summaries = [self.split.example(i) for i in places], [found[i] for i in places]
         values = held_out_measures(examples, summaries, self.profile)
-        values["held_out"] = sum(weight * values[name] for name, weight in self.select_by.items())
-        if values["held_out"] > self.best:
+        # Without a word written a metric may be NaN: worse than any number.
+        held_out = sum(weight * values[name] for name, weight in self.select_by.items())
+        values["held_out"] = -math.inf if math.isnan(held_out) else held_out
+        if step == 0 or values["held_out"] > self.best:
             self.best, self.best_step, self.misses = values["held_out"], step, 0
             if trainer.is_global_zero:
                 self.run.write_policy(stage.policy, self.checkpoint)
@@ -161,13 +173,12 @@ class Validate(pl.Callback):
 
     def _maybe_stop(self, trainer: pl.Trainer, values: dict[str, float]) -> None:
         kl, self.kl_since = float(np.mean(self.kl_since)) if self.kl_since else 0.0, []
-        reason = broken_stop_rule(values, kl, self.stop) if self.stop else None
-        if reason is None and self.misses >= self.patience:
+        self.broken = broken_stop_rule(values, kl, self.stop) if self.stop else None
+        if self.broken is None and self.misses >= self.patience:
             measure_name = " ".join(f"{weight:+g}·{name}" for name, weight in self.select_by.items())
-            reason = (
+            self.broken = (
                 f"the held-out measure ({measure_name}) was {values['held_out']:.2f} and has not passed "
                 f"{self.best:.2f} of step {self.best_step} for {self.misses} validations"
             )
-        if reason:
-            self.reason = reason
+        if self.broken:
             trainer.should_stop = True
