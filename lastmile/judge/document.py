@@ -7,13 +7,11 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from lastmile.corpus.text import Span, sentences, words
-from lastmile.judge.lexicon import FAMILIES, STOP_WORDS
+from lastmile.judge.lexicon import FAMILIES, SMALL_WORDS, STOP_WORDS
 from lastmile.judge.numbers import Number, read_numbers, supporting_values
 from lastmile.judge.rouge import stem
 
 _POSSESSIVE = re.compile(r"['’]s?$")
-# Capitals skip these when they spell an acronym: `Bank of England`, `BoE` or `BE`.
-_SMALL = frozenset(("of", "the", "and", "for", "in", "de", "on", "to"))
 
 
 class Text:
@@ -106,18 +104,21 @@ class Document(Text):
 
     @cached_property
     def initials(self) -> str:
-        """First letters of its words, then of its capitalised runs: what acronyms are looked up in."""
-        capitals = [
-            word.text[0].lower() if word.text[0].isupper() else " "
-            for word, short in zip(self.words, self.forms, strict=True)
-            if short not in _SMALL or word.text[0].isupper()
-        ]
-        without_small = [
-            word.text[0].lower() if word.text[0].isupper() else " "
-            for word, short in zip(self.words, self.forms, strict=True)
-            if short not in _SMALL
-        ]
-        return f"{''.join([word[0] for word in self.lower])} {''.join(capitals)} {''.join(without_small)}"
+        """The first letters of its words: where acronyms of three letters or more are looked up."""
+        return "".join([word[0] for word in self.lower])
+
+    @cached_property
+    def capital_initials(self) -> str:
+        """The first letters of runs of capitalised words, with the small words between them and without."""
+        runs = []
+        for skipped in (frozenset(), SMALL_WORDS):
+            runs += [
+                word.text[0].lower() if word.text[0].isupper() else " "
+                for word, short in zip(self.words, self.forms, strict=True)
+                if short not in skipped
+            ]
+            runs.append(" ")
+        return "".join(runs)
 
     @cached_property
     def acronyms(self) -> frozenset[str]:

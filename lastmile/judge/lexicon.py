@@ -34,11 +34,13 @@ DANGLING = _set(
     his her my our your is are was were be been has have had will would can could should may might very"""
 )
 
+# Neither names nor acronyms count these: `Bank of England`.
+SMALL_WORDS = _set("a an and at by de for in of on the to")
+
 # Written around names, not part of them: `Mr` against `Mister` or nothing at all is no fault.
 TITLES = _set(
     """mr mrs ms miss mister dr doctor sir madam prof professor lord lady dame st saint rev reverend jr sr gen general
-    president prime minister chief captain king queen prince princess north south east west new northern southern
-    eastern western"""
+    president prime minister chief captain king queen prince princess"""
 )
 
 # Words that stand for each other: a word is supported where the document has another word of its family.

@@ -24,8 +24,7 @@ def name_places(text: Text, cased: bool, known_names: Collection[str]) -> frozen
         cased: False where it is in lower case throughout.
         known_names: Lower-case words that are names wherever they occur; see `TargetProfile.names`.
     """
-    capitals = sum(word.text[0].isupper() for word in text.words) if cased else 0
-    telling = capitals and capitals <= max(0.6 * len(text), 2)
+    telling = cased and _tells_by_case(text)
     places = []
     for place, (word, short) in enumerate(zip(text.words, text.forms, strict=True)):
         if len(short) < 2 or short in STOP_WORDS or short in TITLES or short in NUMBER_WORDS:
@@ -39,6 +38,13 @@ def name_places(text: Text, cased: bool, known_names: Collection[str]) -> frozen
         elif _LETTER_THEN_DIGIT.match(short):
             places.append(place)
     return frozenset(places)
+
+
+def _tells_by_case(text: Text) -> bool:
+    """False where no word has a capital, or, in a headline or a shout, next to all words that carry meaning."""
+    content = [word for word, short in zip(text.words, text.forms, strict=True) if short not in STOP_WORDS]
+    small = sum(word.text[0].islower() for word in content)
+    return 0 < small >= 0.15 * len(content) and any(word.text[0].isupper() for word in text.words)
 
 
 def _opens(text: Text, start: int) -> bool:

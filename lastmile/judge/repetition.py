@@ -98,11 +98,11 @@ def _mark_sentences(summary: Text, names: Collection[int], marks: _Marks) -> Non
                 facts.add(short)
             elif short not in STOP_WORDS:
                 content.add(stem(short))
-        if len(content) < 2:
+        if len(content) < 3:
             continue
         for before_first, before_last, before_facts, before_content in earlier:
             negated = (facts ^ before_facts) & NEGATIONS
-            if not negated and facts <= before_facts and len(content & before_content) >= 0.8 * len(content):
+            if not negated and facts <= before_facts and 5 * len(content - before_content) <= len(content):
                 for k in range(first, place):
                     marks.setdefault(k, (before_first, before_last))
                 break

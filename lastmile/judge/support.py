@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from rapidfuzz.distance import OSA
 
 from lastmile.judge.document import Document, Text
-from lastmile.judge.lexicon import FAMILIES, HEDGES, STOP_WORDS, TITLES, UNITS
+from lastmile.judge.lexicon import FAMILIES, HEDGES, SMALL_WORDS, STOP_WORDS, TITLES, UNITS
 from lastmile.judge.numbers import NUMBER_WORDS, VAGUE, is_supported
 from lastmile.judge.rouge import stem
 from lastmile.records import Flag
@@ -102,7 +102,7 @@ def _has_name(document: Document, summary: Text, place: int) -> bool:
         return True
     if not name.isalpha():
         return False
-    if 3 <= len(name) <= 6 and name in document.initials:
+    if 2 <= len(name) <= 6 and (name in document.capital_initials or (len(name) > 2 and name in document.initials)):
         return True
     if any(_spelled_by(acronym, forms, place) for acronym in document.acronyms):
         return True
@@ -110,12 +110,16 @@ def _has_name(document: Document, summary: Text, place: int) -> bool:
 
 
 def _spelled_by(acronym: str, forms: list[str], place: int) -> bool:
-    """Whether `acronym` is made of the first letters of words around `place`."""
+    """Whether `acronym` is made of the first letters of words around `place`, small words counted or not."""
     size = len(acronym)
-    return any(
-        "".join([word[:1] for word in forms[first : first + size]]) == acronym
-        for first in range(max(place - size + 1, 0), place + 1)
-    )
+    around = range(max(place - 2 * size, 0), min(place + 2 * size, len(forms)))
+    for skipped in (frozenset(), SMALL_WORDS):
+        kept = [k for k in around if k == place or forms[k] not in skipped]
+        letters = "".join([forms[k][:1] for k in kept])
+        at = kept.index(place)
+        if acronym in letters[max(at - size + 1, 0) : at + size]:
+            return True
+    return False
 
 
 def _same_name(name: str, other: str) -> bool:
