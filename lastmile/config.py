@@ -108,6 +108,13 @@ class RougeReward(Section):
     types: tuple[Literal["rouge1", "rouge2", "rougeL", "rougeLsum"], ...] = ("rouge1", "rouge2", "rougeL")
 
 
+class LengthReward(Section):
+    """− | words − target's words | / target's words, at least −1; against the nearest of the targets."""
+
+    kind: Literal["length"]
+    weight: float = 1.0
+
+
 class PythonReward(Section):
     """The user's own function `path: my_module:my_reward`, called with examples and their summaries."""
 
@@ -117,7 +124,8 @@ class PythonReward(Section):
     reads_target: bool = Field(True, description="False lets `compare` rerank with it: it never looks at the target.")
 
 
-Reward = Annotated[RougeReward | PythonReward, Field(discriminator="kind")]
+REWARDS = {"rouge": RougeReward, "length": LengthReward, "python": PythonReward}
+Reward = Annotated[RougeReward | LengthReward | PythonReward, Field(discriminator="kind")]
 
 
 class KL(Section):
@@ -179,7 +187,7 @@ class Compare(Section):
     post_processing: tuple[
         Literal["whitespace", "unfinished", "duplicate_sentences", "repeated_ngrams", "length", "unsupported"], ...
     ] = ("whitespace", "unfinished", "duplicate_sentences", "repeated_ngrams", "length", "unsupported")
-    max_words: Positive | None = Field(None, description="Longest post-processed summary; default: 97.5 % of the targets are no longer.")
+    max_words: Positive | None = Field(None, description="Longest post-processed summary; default: as 97.5 % of the targets.")
     targets: Literal["best", "mean", "first"] = Field(
         "best", description="Which of several targets ROUGE is taken against: the best one, their mean, the first."
     )
@@ -305,7 +313,7 @@ def _number(value: Any) -> Any:
 def _explain(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"] if part not in ("rouge", "python"))
+        where = ".".join(str(part) for part in _written(problem["loc"]))
         given = problem["input"]
         if problem["type"] == "extra_forbidden":
             nearest = did_you_mean(str(problem["loc"][-1]), _keys_beside(problem["loc"]))
@@ -319,12 +327,19 @@ def _explain(error: ValidationError) -> list[str]:
     return lines
 
 
+def _written(location: tuple[Any, ...]) -> list[Any]:
+    """The location as it stands in the file: without the `kind` that pydantic puts after a reward's place."""
+    return [
+        part for i, part in enumerate(location) if not (part in REWARDS and i and isinstance(location[i - 1], int))
+    ]
+
+
 def _keys_beside(location: tuple[Any, ...]) -> list[str]:
     """The known keys of the section in which an unknown one stood."""
     section: Any = Recipe
     for part in location[:-1]:
-        if part in ("rouge", "python"):
-            section = RougeReward if part == "rouge" else PythonReward
+        if part in REWARDS:
+            section = REWARDS[part]
         elif isinstance(part, str) and hasattr(section, "model_fields") and part in section.model_fields:
             kinds = [section.model_fields[part].annotation, *get_args(section.model_fields[part].annotation)]
             section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)

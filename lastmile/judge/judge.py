@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from lastmile.config import FLAG_NAMES, PythonReward, Reward, RougeReward
+from lastmile.config import FLAG_NAMES, LengthReward, PythonReward, Reward, RougeReward
 from lastmile.corpus.text import words
 from lastmile.errors import InputError, ShapeError
 from lastmile.judge.flags import find_flags
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.python_reward import call_reward, check_reward, load_python_reward
-from lastmile.judge.rouge import Rouge, has_tokens
+from lastmile.judge.rouge import Rouge
+from lastmile.judge.shape import length_agreement
 from lastmile.records import Example, Flag, Scores, Split, Summary
 
 
@@ -33,7 +34,8 @@ class Judge:
         profile: What the corpus' targets are like.
 
     Attributes:
-        names: The name of each reward in `Scores.rewards`: `rouge`, or the function's; numbered where it occurs twice.
+        names: The name of each reward in `Scores.rewards`: `rouge`, `length`, or the function's; numbered where it
+            occurs twice.
 
     Raises:
         InputError: If a reward function cannot be loaded or a flag is unknown.
@@ -48,7 +50,7 @@ class Judge:
         self.rewards = tuple(rewards)
         self.penalties = dict(penalties)
         self.profile = profile
-        self.names = _distinct([r.kind if isinstance(r, RougeReward) else r.path.split(":")[1] for r in self.rewards])
+        self.names = _distinct([r.path.split(":")[1] if isinstance(r, PythonReward) else r.kind for r in self.rewards])
         self._rouge = {r.types: Rouge(r.types) for r in self.rewards if isinstance(r, RougeReward)}
         self._functions = {r.path: load_python_reward(r.path) for r in self.rewards if isinstance(r, PythonReward)}
 
@@ -110,19 +112,14 @@ class Judge:
     def _reward(self, name: str, reward: Reward, pairs: Sequence[tuple[Example, Summary]]) -> np.ndarray:
         values = np.full(len(pairs), np.nan)
         scorable = [place for place, (_, summary) in enumerate(pairs) if words(summary.text)]
-        if isinstance(reward, RougeReward):
-            rouge = self._rouge[reward.types]
-            for place in scorable:
-                example, summary = pairs[place]
-                if has_tokens(summary.text) and any(map(has_tokens, example.targets)):
-                    scores = rouge.score(example.targets, summary.text)
-                    values[place] = sum(score.f1 for score in scores.values()) / len(scores)
-        elif scorable:
-            examples = [pairs[place][0] for place in scorable]
-            if not reward.reads_target:
-                examples = _without_targets(examples)
-            texts = [pairs[place][1].text for place in scorable]
-            values[scorable] = call_reward(name, self._functions[reward.path], examples, texts)
+        examples, texts = [pairs[place][0] for place in scorable], [pairs[place][1].text for place in scorable]
+        if isinstance(reward, PythonReward):
+            if scorable:
+                shown = examples if reward.reads_target else _without_targets(examples)
+                values[scorable] = call_reward(name, self._functions[reward.path], shown, texts)
+            return values
+        score = length_agreement if isinstance(reward, LengthReward) else self._rouge[reward.types].mean_f1
+        values[scorable] = [score(example.targets, text) for example, text in zip(examples, texts, strict=True)]
         return values
 
     def _flags(self, pairs: Sequence[tuple[Example, Summary]]) -> list[tuple[Flag, ...]]:

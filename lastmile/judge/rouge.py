@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -100,6 +101,13 @@ class Rouge:
             return dict(zip(self.types, scored[0], strict=True))
         pick = _mean if several == "mean" else _best
         return {name: pick(column) for name, column in zip(self.types, zip(*scored, strict=True), strict=True)}
+
+    def mean_f1(self, targets: Sequence[str], summary: str) -> float:
+        """The mean F1 of the types against the best target; NaN where summary or targets have nothing to match."""
+        if not has_tokens(summary) or not any(map(has_tokens, targets)):
+            return math.nan
+        scores = self.score(targets, summary)
+        return sum(score.f1 for score in scores.values()) / len(scores)
 
 
 class _Target:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 
+from lastmile.corpus.text import words
 from lastmile.judge.document import Text
 from lastmile.judge.lexicon import DANGLING
 from lastmile.records import Flag
@@ -18,6 +21,22 @@ def is_punctuated(text: str) -> bool:
     (True, False)
     """
     return bool(_FINAL.search(text))
+
+
+def length_agreement(targets: Sequence[str], summary: str) -> float:
+    """How near the summary's length is to that of a target: −min(1, |w − w*| / w*), w in words, for the nearest target.
+
+    ROUGE's F1 and every flag are easier to please with few words; this holds the length where people put it. NaN
+    without a target that has words.
+
+    >>> length_agreement(["one two three four"], "one two three")
+    -0.25
+
+    Source: our choice; a length penalty relative to the target, cut at 1.
+    """
+    lengths = [length for length in (len(words(target)) for target in targets) if length]
+    written = len(words(summary))
+    return -min((min(1.0, abs(written - length) / length) for length in lengths), default=math.nan)
 
 
 def find_empty(summary: Text) -> tuple[Flag, ...]:
