@@ -187,7 +187,7 @@ class Compare(Section):
     post_processing: tuple[
         Literal["whitespace", "unfinished", "duplicate_sentences", "repeated_ngrams", "length", "unsupported"], ...
     ] = ("whitespace", "unfinished", "duplicate_sentences", "repeated_ngrams", "length", "unsupported")
-    max_words: Positive | None = Field(None, description="Longest post-processed summary; default: as 97.5 % of the targets.")
+    max_words: Positive | None = Field(None, description="Longest, post-processed; default: as 97.5 % of the targets.")
     targets: Literal["best", "mean", "first"] = Field(
         "best", description="Which of several targets ROUGE is taken against: the best one, their mean, the first."
     )
