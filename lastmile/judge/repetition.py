@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from lastmile.judge.document import Text
 from lastmile.judge.lexicon import NEGATIONS, STOP_WORDS
+from lastmile.judge.numbers import NUMBER_WORDS
 from lastmile.judge.rouge import stem
 from lastmile.records import Flag
 
@@ -94,7 +95,7 @@ def _mark_sentences(summary: Text, names: Collection[int], marks: _Marks) -> Non
         facts, content = set(), set()
         for k in range(first, place):
             short = summary.forms[k]
-            if k in names or short[:1].isdigit() or short in NEGATIONS:
+            if k in names or short[:1].isdigit() or short in NUMBER_WORDS or short in NEGATIONS:
                 facts.add(short)
             elif short not in STOP_WORDS:
                 content.add(stem(short))

@@ -53,7 +53,7 @@ def test_said_twice(summary, flagged):
         "He asked one of the men. She asked one of the women.",
         "The bridge was closed. The bridge was not closed.",
         "Smith likes the old house. Jones bought the old house.",
-        "She likes green tea. He likes green tea.",
+        "She likes tea. He likes tea.",
         "He paid 20 dollars for lunch. He paid 30 dollars for lunch.",
         "The score was 2 2 after an hour.",
         "He sang with Duran Duran.",
