@@ -229,8 +229,8 @@ def _read_digits(text: str, words: Sequence[Span], lower: Sequence[str], place: 
             readings.update(float(part) for part in parts)
     elif _THOUSANDS.fullmatch(word):
         readings.add(float(_SEPARATED.sub("", word)))
-        if len(parts) == 2:
-            readings.add(float(".".join(parts)))
+        if len(parts) == 2 and "." in word:
+            readings.add(float(word))
     elif len(parts) == 2:
         readings.add(float(".".join(parts)))
         if int(parts[0]) < 25 and len(parts[1]) == 2 and int(parts[1]) < 60:

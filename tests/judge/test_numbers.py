@@ -1,0 +1,74 @@
+"""Numbers read to values."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lastmile.judge.document import Document, Text
+from lastmile.judge.numbers import clock, is_supported
+
+
+def read(text):
+    found = Text(text)
+    return [(found.between(number.first, number.last), set(number.readings)) for number in found.numbers]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("twenty-five dogs", [("twenty-five", {25})]),
+        ("two hundred and twenty five thousand and six", [("two hundred and twenty five thousand and six", {225_006})]),
+        ("one, two, three", [("one", {1}), ("two", {2}), ("three", {3})]),
+        ("five and six", [("five", {5}), ("six", {6})]),
+        ("a dozen, two dozen", [("dozen", {12}), ("two dozen", {24})]),
+        ("half a million", [("million", {500_000})]),
+        ("$3.5m or 20k", [("3.5m", {3_500_000}), ("20k", {20_000})]),
+        ("3 m long", [("3", {3})]),
+        ("1,200 and 1.200", [("1,200", {1200}), ("1.200", {1200, 1.2})]),
+        ("2-1", [("2", {2}), ("1", {1})]),
+        ("the 5th and fifth", [("5th", {5}), ("fifth", {5})]),
+        ("5:30", [("5:30", {clock(330)})]),
+        ("17:00", [("17:00", {clock(300), 17, 5})]),
+        ("5pm", [("5pm", {5, clock(300)})]),
+        ("the 1980s, the 90s", [("1980s", {1980}), ("90s", {90, 1990})]),
+        ("25-year-old", [("25", {25})]),
+        ("#Person1# has an A380", []),
+        ("a second later", [("second", {2})]),
+        ("99:99", [("99:99", {99})]),
+        ("1:2:3:4.5", [("1:2:3:4.5", {clock(62)})]),
+        ("٣ apples", [("٣", {3})]),
+    ],
+)
+def test_readings(text, expected):
+    assert read(text) == expected
+
+
+def test_times_half_a_day_apart_are_one_reading():
+    assert clock(5 * 60) == clock(17 * 60) != clock(6 * 60)
+    assert clock(0) < 0, "no number of things is a time"
+
+
+@given(st.integers(0, 10**9))
+def test_a_number_supports_itself_with_and_without_separators(value):
+    for document, summary in ((f"{value}", f"{value:,}"), (f"{value:,}", f"{value}")):
+        (number,) = Text(summary).numbers
+        assert is_supported(number, Document(document).values, hedged=False)
+
+
+@given(st.text("0123456789.,:- amk½", max_size=40) | st.text(max_size=30))
+def test_any_text_can_be_read(text):
+    document = Document(text)
+    assert all(is_supported(n, document.values, False) for n in document.numbers if n.readings)
+
+
+def test_rounding_needs_two_digits_or_a_hedge_and_no_year():
+    def supported(document, summary, hedged=False):
+        return is_supported(Text(summary).numbers[0], Document(document).values, hedged)
+
+    assert supported("1,187 votes", "1,200")
+    assert not supported("1,187 votes", "1,000")
+    assert supported("1,087 votes", "1,000", hedged=True)
+    assert not supported("19", "20")
+    assert supported("19", "20", hedged=True)
+    assert not supported("15", "20", hedged=True)
+    assert not supported("in 2012", "2010", hedged=True)
