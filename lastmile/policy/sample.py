@@ -137,6 +137,8 @@ def _write(policy: Policy, encoded: Encoded, num_samples: int, length: int, choo
 
     cache = growing_cache(policy.model.config, len(policy.prefix) + length)
     rows = Rows.grid(num_documents, num_samples, device)
+    if not policy.folds:
+        encoded, rows = encoded.select(rows.document), Rows.grid(num_rows, 1, device)
     alive = torch.arange(num_rows, device=device)
     newest = torch.tensor(policy.prefix, device=device).expand(num_rows, -1)
     for step in range(length):
