@@ -62,7 +62,7 @@ class Judge:
             summaries: B lists of K summaries each.
 
         Raises:
-            ShapeError: If the lengths differ.
+            ShapeError: If there is not one list for each document, or the lists differ in length.
             RunError: If a reward function raises or answers with something else than one number a summary.
         """
         pairs, places = _distinct_pairs(examples, summaries)
@@ -175,7 +175,11 @@ def _specimen(example: Example) -> str:
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(
-        name if names[:place].count(name) == 0 else f"{name}_{names[:place].count(name) + 1}"
-        for place, name in enumerate(names)
-    )
+    taken: list[str] = []
+    for name in names:
+        numbered, number = name, 1
+        while numbered in taken:
+            number += 1
+            numbered = f"{name}_{number}"
+        taken.append(numbered)
+    return tuple(taken)

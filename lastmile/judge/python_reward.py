@@ -110,8 +110,6 @@ def _culprit(function: RewardFunction, examples: Sequence[Example], summaries: S
 
 def _is_number(value: object) -> bool:
     """A float, an int, or a scalar of numpy or torch."""
-    if isinstance(value, bool | str):
-        return False
     return isinstance(value, Real) or (hasattr(value, "item") and getattr(value, "ndim", None) == 0)
 
 
