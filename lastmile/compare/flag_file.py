@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -56,10 +56,8 @@ def flag_file(path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, progress
     """
     unknown = [name for name in names if name not in FLAG_NAMES]
     if unknown or not names:
-        problems = [f"`{name}`: no such flag.{did_you_mean(name, FLAG_NAMES)}" for name in unknown] or [
-            "no flag named."
-        ]
-        raise InputError.of(f"{problem} There are {', '.join(FLAG_NAMES)}" for problem in problems)
+        problems = [f"`{name}`: no such flag.{did_you_mean(name, FLAG_NAMES)}" for name in unknown] or ["no flag named"]
+        raise InputError.of([*problems, f"Flags: {', '.join(FLAG_NAMES)}"])
     rows, cased = _check(path)
     profile = profile_targets((example for _, example, _ in _read(path)), cased)
     flagged: Counter[str] = Counter()
@@ -153,7 +151,8 @@ def _written_aside(out: Path) -> Iterator[TextIO]:
     except OSError as error:
         raise RunError(f"{out}: cannot be written: {error.strerror}") from None
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 def _bar(shown: bool) -> Any:
