@@ -59,7 +59,7 @@ def render_page(report: Mapping[str, Any]) -> str:
             if (plots := curve_plots(report["curves"], stage, report["unseen"] if stage == "policy_gradient" else ()))
         ],
         cases=cases,
-        legend=[name for name in FLAG_NAMES if name in _flags_with_spans(report["cases"])],
+        legend=_legend(report["cases"]),
         rules=list(dict.fromkeys(rule for counts in report["post_processing"].values() for rule in counts)),
         signature=list(flat(report["signature"])),
         resources=list(flat(report.get("resources", {}))),
@@ -153,9 +153,11 @@ def _marks(
     return marks
 
 
-def _flags_with_spans(cases: Sequence[Mapping[str, Any]]) -> set[str]:
+def _legend(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The flags with something to mark, in the recipe's order; others, such as wrong facts, behind them."""
     flags = (flag for case in cases for summary in case["summaries"] for flag in summary["flags"])
-    return {flag["name"] for flag in flags if flag["start"] < flag["end"]}
+    names = {flag["name"] for flag in flags if flag["start"] < flag["end"]}
+    return sorted(names, key=lambda name: (FLAG_NAMES.index(name) if name in FLAG_NAMES else len(FLAG_NAMES), name))
 
 
 def _case(case: Mapping[str, Any]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def drop_duplicate_sentences(summary: Summary, _: Context) -> Summary:
 def collapse_repeats(summary: Summary, context: Context) -> Summary:
     """Write a run of words once that is repeated at once: "to the bank to the bank" becomes "to the bank".
 
-    A repeat over a sentence's end is none ("He said no. No one came."), nor is one of numbers alone ("6-4 6-4"), nor one
+    A repeat over a sentence's end is none ("He said no. No one came."), nor is one of numbers alone ("6-4 6-4") or one
     that the document has itself ("Tian Tian"). A single word must follow on its twin with nothing but white space
     between, and be none of those that are rightly doubled; from three times on, commas may stand between.
     """

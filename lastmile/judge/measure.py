@@ -61,7 +61,7 @@ class Measures:
 
     Attributes:
         statistics: Metric name to its per-document statistic; metrics that apply to no document are left out.
-        flags: The flags of each summary; empty tuples where there were no documents to hold summaries against.
+        flags: The flags of each summary, wrong facts last; none where there is no document to hold it against.
     """
 
     statistics: Mapping[str, Statistic]
@@ -105,14 +105,15 @@ def measure(
     flags: list[tuple[Flag, ...]] = []
     for example, summary in zip(examples, summaries, strict=True):
         found = find_flags(example.document, summary, profile) if example.document else ()
-        flags.append(found)
+        wrong = tuple(unsupported_facts(example, summary.text)) if example.facts else ()
+        flags.append(found + wrong)
         row: Row = {"words": (len(words(summary.text)), 1), "unended": (not summary.ended, 1)}
         if example.targets:
             row |= _against_targets(rouge, example.targets, summary.text, several)
         if example.document:
             row |= _flagged(summary.text, found) | _against_document(example.document, summary.text)
         if example.facts:
-            row |= _facts(example, summary)
+            row |= {"wrong_facts": (bool(wrong), 1), "facts_per_summary": (_facts_told(example, summary.text), 1)}
         row["repeated_trigrams"] = _repeated(_grams(_tokens(summary.text), 3))
         rows.append(row)
     for row, shares in zip(rows, _distinct([_grams(_tokens(s.text), 2) for s in summaries]), strict=True):
@@ -161,13 +162,10 @@ def _against_document(document: str, text: str) -> Row:
     return row
 
 
-def _facts(example: Example, summary: Summary) -> Row:
-    told = f" {' '.join(_tokens(summary.text))} "
-    forms = [[f" {' '.join(_tokens(form))} " for form in accepted] for accepted in example.facts.values()]
-    return {
-        "wrong_facts": (bool(unsupported_facts(example, summary)), 1),
-        "facts_per_summary": (sum(any(form in told for form in accepted) for accepted in forms), 1),
-    }
+def _facts_told(example: Example, text: str) -> int:
+    """How many of the document's facts the text tells, in any of their accepted forms."""
+    told = f" {' '.join(_tokens(text))} "
+    return sum(any(f" {' '.join(_tokens(form))} " in told for form in forms) for forms in example.facts.values())
 
 
 def _repeated(grams: Sequence[tuple[str, ...]]) -> tuple[float, float]:

@@ -65,8 +65,9 @@ def test_repeated_sentences_go(text, wanted):
 @pytest.mark.parametrize(
     "text",
     [
-        # the numbers differ, though 9 of 10 words are the same
-        "On Monday Ann Low sold 12 boats in Genoa. On Monday Ann Low sold 13 boats in Genoa.",
+        # the numbers differ, though 15 of 17 words are the same: 0.88
+        "On Monday Ann Low sold 12 boats in Genoa while the market was busy as ever. "
+        "On Monday Ann Low sold 13 boats in Genoa while the market was busy as ever.",
         "Ann met Bob in Genoa. Ann met Carl in Genoa.",
         "He said it was so. So it was.",
     ],

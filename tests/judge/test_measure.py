@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from lastmile.config import FLAG_NAMES
+from lastmile.corpus.demo import demo_corpus
 from lastmile.errors import InputError
 from lastmile.judge.measure import Statistic, measure
 from lastmile.judge.metrics import FAULTS, METRICS, p_text, shown, shown_difference, verdict_of
@@ -97,10 +98,10 @@ def test_flag_rate_counts_faults_and_not_matters_of_degree():
 
 
 def test_flagged_words_by_hand():
-    # "Zanzibar" and "1,977" are not in the document: 2 of 6 words.
-    found = of(DOCUMENT, ("x", "The harbour of Zanzibar closed 1,977."))
-    assert {flag.name for flag in found.flags[0]} == {"unsupported_entity", "unsupported_number"}
-    assert found.value("flagged_words") == pytest.approx(2 / 6)
+    # "Zanzibar" and "1,977" are not in the document: 2 of 7 words. Neither is "tugboats", which is no fault.
+    found = of(DOCUMENT, ("x", "The harbour of Zanzibar closed 1,977 tugboats."))
+    assert {flag.name for flag in found.flags[0]} == {"unsupported_entity", "unsupported_number", "unsupported_word"}
+    assert found.value("flagged_words") == pytest.approx(2 / 7)
 
 
 def test_unended_summaries_are_counted():
@@ -128,11 +129,15 @@ def test_a_document_without_target_is_left_out_of_rouge_alone():
     assert found.value("words") == 2
 
 
-def test_facts_are_held_against_the_document():
-    example = Example("a", "Ann Low sold 12 boats.", ("x",), {"who": ("Ann Low",), "how_many": ("12", "twelve")})
-    found = measure([example] * 2, [Summary("Ann Low sold twelve boats."), Summary("Bob sold 13 boats.")], PROFILE)
-    assert found.statistics["wrong_facts"].numerator.tolist() == [0, 1]
-    assert found.statistics["facts_per_summary"].numerator.tolist() == [2, 0]
+def test_facts_are_counted_where_the_corpus_knows_them():
+    example = demo_corpus((1, 1, 1)).test[0]
+    told = [name for name, forms in example.facts.items() if any(form in example.target for form in forms)]
+    assert len(told) > 1
+    right, wrong = Summary(example.target), Summary(example.target + " Zarathustra won.")
+    found = measure([example] * 3, [right, wrong, Summary("")], PROFILE)
+    assert found.statistics["wrong_facts"].numerator.tolist() == [0, 1, 0]
+    assert found.statistics["facts_per_summary"].numerator.tolist() == [len(told), len(told), 0]
+    assert "absent_fact" in {flag.name for flag in found.flags[1]}
     assert "wrong_facts" not in of(DOCUMENT, ("x", "y")).statistics
 
 
@@ -148,6 +153,8 @@ def test_unequal_lengths_are_an_error_with_both_numbers():
 def test_per_document_contributions_average_to_the_value():
     statistic = Statistic(np.array([1.0, 0.0, 3.0]), np.array([4.0, 1.0, 5.0]))
     assert statistic.value == pytest.approx(0.4)
+    # mean denominator 10/3: 0.4 + (1 - 1.6) · 0.3, 0.4 + (0 - 0.4) · 0.3, 0.4 + (3 - 2) · 0.3
+    assert statistic.per_document == pytest.approx([0.22, 0.28, 0.7])
     assert statistic.per_document.mean() == pytest.approx(0.4)
     mean = Statistic(np.array([1.0, 2.0, 6.0]), np.ones(3))
     assert mean.per_document == pytest.approx(mean.numerator)
