@@ -10,6 +10,7 @@ from typing import Any
 from lastmile.corpus.columns import recognise, to_example
 from lastmile.corpus.divide import say
 from lastmile.corpus.files import Problem, Row, refuse
+from lastmile.corpus.progress import watch
 from lastmile.corpus.splits import ArrowSplit, cached_split
 from lastmile.records import Example
 
@@ -46,7 +47,7 @@ def prepare(source: Source) -> ArrowSplit:
 
     def examples() -> Iterator[tuple[Place, Example]]:
         problems: list[Problem] = []
-        for item in source.read():
+        for item in watch(source.read(), f"reading {source.name}"):
             if isinstance(item, Problem):
                 problems.append(item)
             else:

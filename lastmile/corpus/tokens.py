@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from lastmile.corpus.progress import watch
 from lastmile.corpus.splits import cache_folder, split_fingerprint, write_arrow
 from lastmile.records import Example, Split, TokenBatch
 
@@ -112,8 +113,10 @@ def tokenize_split(
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
     path = (cache_folder or _default_folder()) / f"{key}.arrow"
     if not path.exists():
-        batches = _token_batches(split, tokenizer, eos_id, prefix, max_document_tokens, max_summary_tokens)
-        write_arrow(path, SCHEMA, _with_progress(batches, len(split)) if progress else batches)
+        examples = (split[index] for index in range(len(split)))
+        seen = watch(examples, "tokenizing", len(split)) if progress else examples
+        batches = _token_batches(seen, tokenizer, eos_id, prefix, max_document_tokens, max_summary_tokens)
+        write_arrow(path, SCHEMA, batches)
     return TokenizedSplit(split, path, max_document_tokens, max_summary_tokens)
 
 
@@ -178,43 +181,30 @@ class _Ragged:
 
 
 def _token_batches(
-    split: Split, tokenizer: PreTrainedTokenizerBase, eos_id: int, prefix: str, document_limit: int, summary_limit: int
+    examples: Iterable[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    eos_id: int,
+    prefix: str,
+    document_limit: int,
+    summary_limit: int,
 ) -> Iterator[dict[str, list]]:
-    rows = (split[index] for index in range(len(split)))
-    while examples := list(islice(rows, ROWS_PER_BATCH)):
+    rows = iter(examples)
+    while batch := list(islice(rows, ROWS_PER_BATCH)):
         documents = tokenizer(
-            [prefix + example.document for example in examples],
+            [prefix + example.document for example in batch],
             truncation=True,
             max_length=document_limit,
             split_special_tokens=True,
         )["input_ids"]
         targets = tokenizer(
-            text_target=[example.targets[0] if example.targets else "" for example in examples],
+            text_target=[example.targets[0] if example.targets else "" for example in batch],
             add_special_tokens=False,
             truncation=True,
             max_length=summary_limit - 1,
             split_special_tokens=True,
         )["input_ids"]
-        ended = [[*ids, eos_id] if example.targets else [] for example, ids in zip(examples, targets, strict=True)]
+        ended = [[*ids, eos_id] if example.targets else [] for example, ids in zip(batch, targets, strict=True)]
         yield {"document_ids": documents, "target_ids": ended}
-
-
-def _with_progress(batches: Iterator[dict[str, list]], total: int) -> Iterator[dict[str, list]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("tokenizing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:,.0f} documents/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total, rate=0.0)
-        for batch in batches:
-            yield batch
-            bar.update(task, advance=len(batch["document_ids"]), rate=bar.tasks[0].speed or 0.0)
 
 
 def _default_folder() -> Path:

@@ -156,7 +156,7 @@ def test_a_run_that_dies_leaves_no_half_cache():
         tokens.write_arrow(
             cache_folder() / "tokens" / "x.arrow",
             tokens.SCHEMA,
-            tokens._token_batches(dying, *tokenizer_of("bart"), "", 40, 16),
+            tokens._token_batches((dying[n] for n in range(600)), *tokenizer_of("bart"), "", 40, 16),
         )
     assert list((cache_folder() / "tokens").iterdir()) == []
 
@@ -176,7 +176,7 @@ def test_a_tokenized_split_travels_to_other_processes():
 def test_progress_is_talk(capsys):
     tokenized(progress=True)
     out, err = capsys.readouterr()
-    assert out == "" and "600/600" in err and "documents/s" in err
+    assert out == "" and "600/600" in err and "a second" in err
 
 
 @given(
