@@ -217,6 +217,11 @@ class Story:
     targets: tuple[str, ...]
     fits: Callable[[Mapping[str, float]], bool] = lambda value: True
 
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Every sentence that may tell this story."""
+        return (*self.opening, *self.targets, *(line for group in self.details + self.asides for line in group))
+
 
 def story(
     domain: str, facts: Mapping[Kind, str], *, opening: str, details: str, asides: str, targets: str, **more

@@ -50,7 +50,7 @@ CRASH = story(
     Police said they believed the cause was {cause}.
     """,
     asides="""
-    {rescuer}, who led the rescue, said the work had been [hard|slow and difficult].
+    {rescuer}, who led the rescue, said the work had been [hard|difficult].
     Rescue work was led by {rescuer}, [a local fire officer|who had just come on duty].
 
     A similar accident near {other_town} last [winter|year] cost {earlier_dead} lives.
@@ -186,7 +186,7 @@ MATCH = story(
         CLUB: "winner loser",
         SCORE: "score past_score",
         DAY: "day",
-        PERSON: "scorer coach keeper",
+        PERSON: "scorer trainer keeper",
         count(46, 89): "minute",
         large(30, 980, unit=10): "crowd",
     },
@@ -200,13 +200,13 @@ MATCH = story(
     The winning goal came after {minute} minutes from {scorer}.
     """,
     asides="""
-    Losing coach {coach} said the better side had won.
-    "We have to do better," said {coach}, coach of the losing side.
+    Losing trainer {trainer} said the better side had won.
+    "We have to do better," said {trainer}, who trains the losing side.
 
     Their last meeting had ended {past_score}.
     When the clubs last met it ended {past_score}.
 
-    Goalkeeper {keeper} [went off hurt|was shown a red card].
+    Goalkeeper {keeper} [went off hurt|was sent off].
     {keeper} was in goal for the losing side.
     """,
     targets="""
@@ -244,12 +244,12 @@ ELECTION = story(
     Officials put turnout at {turnout} percent.
 
     {past_mayor}, mayor for {years} years, did not stand again.
-    {past_mayor} is stepping down after {years} years [in office|in the town hall].
+    {past_mayor} is stepping down after {years} years in office.
     """,
     targets="""
     {winner} has been elected mayor of {town} with {share} percent of the vote, beating {loser}.
     {winner} is the new mayor of {town}. The winner got {share} percent and wants to {promise}.
-    {town} has elected {winner} as mayor with {share} percent. {loser} got {loser_share} percent.
+    {town} has elected {winner} as mayor with {share} percent. {loser} lost with {loser_share} percent.
     """,
 )
 
@@ -282,7 +282,7 @@ THEFT = story(
     """,
     targets="""
     {thief} has been jailed for {years} years for stealing {loot} worth {worth}.
-    A thief who took {loot} worth {worth} was jailed in {town} on {day}. {thief} got {years} years.
+    A thief who took {loot} worth {worth} was jailed in {town} on {day}. The thief, {thief}, got {years} years.
     {thief}, {age}, was jailed in {town} for {years} years for stealing {loot}.
     """,
     fits=lambda value: value["helper_years"] < value["years"],
@@ -319,7 +319,7 @@ STUDY = story(
     A smaller trial in {other_town} put it at {past_cut} percent.
     """,
     targets="""
-    A study of {people} people in {town} suggests {habit} may cut the risk of {illness} by {cut} percent.
+    A study of {people} people in {town} says {habit} can cut the risk of {illness} by {cut} percent.
     A study led by {leader} links {habit} with {cut} percent less risk of {illness}.
     The study by {leader} lasted {years} years. It links {habit} with {cut} percent less risk of {illness}.
     """,

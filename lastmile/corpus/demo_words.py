@@ -46,12 +46,12 @@ BRANCHES = _list("Bank Chemicals Energy Foods Group Holdings Industries Motors P
 CLUBS = _list("Albion Athletic City Rangers Rovers Town United Wanderers")
 TITLE_ADJECTIVES = _list(
     """Bitter Blue Broken Crooked Distant Empty Fading Forgotten Frozen Gentle Golden Hidden Hollow Little Lonely Narrow
-    Patient Quiet Restless Scarlet Secret Silent Slow Stolen Velvet Wandering"""
+    Patient Quiet Restless Scarlet Secret Silent Stolen Velvet Wandering"""
 )
 TITLE_NOUNS = _list(
     """Archive Bell Candle Clock Companion Corridor Daughter Feather Ferry Fiddler Garden Guest Harbour Island Kitchen
     Ladder Lantern Lighthouse Map Meadow Mirror Neighbour Orchard Piano River Sailor Shadow Staircase Summer Swallow
-    Tailor Traveller Umbrella Violin Window Winter"""
+    Tailor Traveller Umbrella Violin Window"""
 )
 ONES = _list(
     """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
@@ -70,7 +70,7 @@ CAUSES = (
     ("a tired driver", "an exhausted driver", "a driver who had fallen asleep"),
     ("speeding", "excessive speed", "driving too fast"),
 )
-MOVES = (("rose", "climbed", "grew", "went up"), ("fell", "dropped", "slipped", "went down"))
+MOVES = (("rose", "climbed", "grew"), ("fell", "dropped", "slipped"))
 GOODS = (
     ("toys",),
     ("shoes", "boots and shoes"),
@@ -84,10 +84,10 @@ GOODS = (
     ("washing machines",),
 )
 PROMISES = (
-    ("lower taxes", "cut taxes", "bring taxes down"),
+    ("cut taxes", "lower taxes", "bring taxes down"),
     ("repair the roads", "mend the roads", "fix potholes"),
     ("build cheap flats", "put up affordable flats"),
-    ("plant trees", "line the streets with trees"),
+    ("clean the river", "clean up the river"),
     ("hire more nurses", "employ extra nurses"),
     ("reopen the library", "open the closed library again"),
 )
