@@ -38,7 +38,8 @@ def hub_sources(name: str, named: Named, data: Data) -> dict[str, Source]:
         def key() -> str:
             # `datasets` names its files after the repository, the configuration and the commit.
             files = [Path(file["filename"]) for file in table.cache_files]
-            return source_key(split, columns, named.merge, [(str(file), file.stat().st_size) for file in files])
+            treatment = named.clean.__name__ if named.clean else None, named.merge
+            return source_key(split, columns, treatment, [(str(file), file.stat().st_size) for file in files])
 
         def read() -> Read:
             examples = read_examples(_rows(table, split), f"{name} {split}", clean=named.clean, **columns)
@@ -73,7 +74,6 @@ def load_hub(repository: str, config: str | None, revision: str | None) -> dict[
     from huggingface_hub import is_offline_mode
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    datasets.logging.set_verbosity_error()
     try:
         try:
             return dict(datasets.load_dataset(repository, config, revision=revision))

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -44,7 +45,7 @@ class ArrowSplit:
 
     def __init__(self, path: Path, indices: np.ndarray | None = None):
         self.path = Path(path)
-        self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        self._table = map_arrow(self.path)
         self._indices = np.arange(self._table.num_rows) if indices is None else indices
 
     def __reduce__(self):
@@ -132,7 +133,7 @@ def write_split(path: Path, examples: Iterable[tuple[str, Example]]) -> None:
             repeats += 1
             unique = f"{example.id}~{repeats}"
         taken.add(unique)
-        example = Example(unique, example.document, example.targets)
+        example = replace(example, id=unique)
         hashes = document_hash(example.document), row_digest(example)
         return example.id, example.document, list(example.targets), where, *hashes
 
@@ -153,6 +154,18 @@ def write_arrow(path: Path, schema: pa.Schema, batches: Iterable[dict[str, list]
     with replacing(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for batch in batches:
             writer.write_batch(pa.RecordBatch.from_pydict(batch, schema=schema))
+
+
+def map_arrow(path: Path) -> pa.Table:
+    """Map a file that `write_arrow` left; its pages are read when they are needed.
+
+    Raises:
+        RunError: If the file is not whole.
+    """
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except pa.ArrowInvalid as error:
+        raise RunError(f"{path}: this file of the cache is damaged. Delete it and start again") from error
 
 
 @contextmanager

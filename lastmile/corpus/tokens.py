@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from lastmile.corpus.progress import watch
-from lastmile.corpus.splits import cache_folder, split_fingerprint, write_arrow
+from lastmile.corpus.splits import cache_folder as corpus_cache
+from lastmile.corpus.splits import map_arrow, split_fingerprint, write_arrow
 from lastmile.records import Example, Split, TokenBatch
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class TokenizedSplit:
     def __init__(self, split: Split, path: Path, max_document_tokens: int, max_summary_tokens: int):
         self.split = split
         self._path, self._limits = Path(path), (max_document_tokens, max_summary_tokens)
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table = map_arrow(self._path)
         self._documents, self._targets = _Ragged(table.column("document_ids")), _Ragged(table.column("target_ids"))
         self.document_lengths, self.summary_lengths = self._documents.lengths, self._targets.lengths
 
@@ -111,7 +112,7 @@ def tokenize_split(
     settings = (TOKENIZATION, eos_id, prefix, max_document_tokens, max_summary_tokens)
     parts = (split_fingerprint(split), tokenizer_hash(tokenizer), repr(settings))
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    path = (cache_folder or _default_folder()) / f"{key}.arrow"
+    path = (cache_folder or corpus_cache() / "tokens") / f"{key}.arrow"
     if not path.exists():
         examples = (split[index] for index in range(len(split)))
         seen = watch(examples, "tokenizing", len(split)) if progress else examples
@@ -205,7 +206,3 @@ def _token_batches(
         )["input_ids"]
         ended = [[*ids, eos_id] if example.targets else [] for example, ids in zip(batch, targets, strict=True)]
         yield {"document_ids": documents, "target_ids": ended}
-
-
-def _default_folder() -> Path:
-    return cache_folder() / "tokens"

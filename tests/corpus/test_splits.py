@@ -93,6 +93,15 @@ def test_what_fails_leaves_nothing_behind(tmp_path):
     assert [file for file in splits.cache_folder().rglob("*") if file.is_file()] == []
 
 
+def test_a_damaged_file_of_the_cache_is_named():
+    cached_split("key", lambda: [("line 1", EXAMPLES[0])])
+    path = splits.cache_folder() / "corpus" / "key.arrow"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(RunError) as caught:
+        cached_split("key", lambda: pytest.fail("made twice"))
+    assert str(caught.value) == f"{path}: this file of the cache is damaged. Delete it and start again"
+
+
 def test_a_full_disk_is_one_sentence_and_no_file(monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
