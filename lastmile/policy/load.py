@@ -115,7 +115,7 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
             f"the tokenizer of `{name}` does not fit its model: {len(tokenizer)} tokens, but embeddings for {rows}. "
             "Use the tokenizer that the model was trained with"
         )
-    return Policy(model.eval(), tokenizer)
+    return Policy(model, tokenizer).eval()
 
 
 def build_small_policy(settings: SmallModel, texts: Iterable[str], max_tokens: int, seed: int) -> Policy:
@@ -143,7 +143,7 @@ def build_small_policy(settings: SmallModel, texts: Iterable[str], max_tokens: i
         torch.manual_seed(seed)
         model = BartForConditionalGeneration(config)
     model.generation_config = GenerationConfig.from_model_config(config)
-    return Policy(model.eval(), tokenizer)
+    return Policy(model, tokenizer).eval()
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> PreTrainedTokenizerFast:

@@ -32,6 +32,10 @@ class LikelihoodStage(Stage):
             seed=seed,
         )
 
+    def on_train_start(self) -> None:
+        """Dropout on, also where no validation came first."""
+        self.policy.train()
+
     def training_step(self, part: StepPart, index: int) -> Tensor:
         """One micro-batch: read the documents, predict each next target token."""
         # Dropout masks depend on (seed, step, part) alone, so that a resumed run draws the same ones.

@@ -1,0 +1,244 @@
+"""Checklist row 16: a run that was killed at any moment ends exactly as one that was not."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small import die, metrics, small_recipe, small_run, tiny_checkpoint, weights, write_corpus
+
+import lastmile.train.run
+import lastmile.train.tune
+from lastmile.config import Recipe
+from lastmile.errors import InputError, RunError
+from lastmile.train.run import RunFolder
+from lastmile.train.tune import AtomicCheckpoint, tune
+from lastmile.train.validate import Validate
+
+# A server that has imported everything and computed nothing: its children start at once and die alone.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["lastmile.train.tune", "lastmile.train.validate"])
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Recipe:
+    """Six steps of each stage, a validation after every second one, dropout in stage 1."""
+    return small_recipe(
+        write_corpus(tmp_path_factory.mktemp("data"), train=48),
+        "likelihood.validate_every=2",
+        "likelihood.patience=100",
+        "policy_gradient.steps=6",
+        "policy_gradient.validate_every=2",
+        "policy_gradient.kl.controller=adaptive",
+        "policy_gradient.kl.horizon=100",
+        "hardware.accumulate=2",
+        model=tiny_checkpoint("bart", dropout=0.1),
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(recipe, tmp_path_factory) -> RunFolder:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LASTMILE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return small_run(tmp_path_factory.mktemp("whole") / "run", recipe)
+
+
+def assert_same(run: RunFolder, other: RunFolder) -> None:
+    """The same numbers and weights, to the bit."""
+    assert metrics(run) == metrics(other)
+    assert (run.path / "samples.jsonl").read_text() == (other.path / "samples.jsonl").read_text()
+    for checkpoint in ("baseline", "best", "last"):
+        assert weights(run, checkpoint) == weights(other, checkpoint)
+    assert run.manifest["weights"] == other.manifest["weights"]
+    for stage in ("likelihood", "policy_gradient"):
+        told = [r.manifest["stages"][stage] for r in (run, other)]
+        assert all(told[0].get(name) == told[1].get(name) for name in ("ended", "steps", "best_step", "best_held_out"))
+    assert sorted(p.name for p in run.path.iterdir()) == sorted(p.name for p in other.path.iterdir())
+
+
+def on_call(number: int, module: object, name: str, instead=die) -> None:
+    """Replace a function so that its n-th call does something else."""
+    real, calls = getattr(module, name), []
+
+    def counting(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == number:
+            return instead(*arguments, **settings)
+        return real(*arguments, **settings)
+
+    setattr(module, name, counting)
+
+
+def at_step(stage: str, step: int) -> None:
+    """Die after an optimizer step, before its numbers are written."""
+    real = Validate.on_train_batch_end
+
+    def watched(self, trainer, module, *rest):
+        if module.name == stage and trainer.global_step == step:
+            die()
+        real(self, trainer, module, *rest)
+
+    Validate.on_train_batch_end = watched
+
+
+def half_a_checkpoint(checkpoint, path) -> None:
+    """Die in the middle of torch.save."""
+    torch.save(checkpoint, path)
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[: len(whole) // 2])
+    die()
+
+
+def half_a_line(self, name: str, lines: list[str]) -> None:
+    with (self.path / name).open("a") as file:
+        file.write(lines[0][:40])
+        file.flush()
+        die()
+
+
+MOMENTS = {
+    "before the first step": lambda: at_step("likelihood", 1),
+    "in the middle of stage 1": lambda: at_step("likelihood", 5),
+    "after `baseline` was written, before its checkpoint": lambda: on_call(1, AtomicCheckpoint, "save_checkpoint", lambda *_, **__: die()),
+    "in the middle of a checkpoint": lambda: on_call(2, torch, "save", half_a_checkpoint),
+    "between the stages": lambda: on_call(1, lastmile.train.tune, "fit_policy_gradient", lambda *_: die()),
+    "between the renames of a swap": lambda: on_call(3, os, "replace", lambda *_: die()),
+    "in the middle of a line": lambda: on_call(9, lastmile.train.tune.Journal, "_append", half_a_line),
+    "in the middle of stage 2": lambda: at_step("policy_gradient", 3),
+    "before the run folder is tidied": lambda: on_call(1, lastmile.train.tune.shutil, "rmtree", lambda *_, **__: die()),
+}  # fmt: skip
+
+
+def start_and_die(moment: str | None, path: Path, recipe: Recipe, cache: str) -> None:
+    """Body of a child: a run that meets its moment."""
+    os.environ["LASTMILE_CACHE"] = cache
+    torch.set_num_threads(1)
+    run = RunFolder.new(path)
+    run.begin(recipe)
+    if moment:
+        MOMENTS[moment]()
+    tune(recipe, run)
+
+
+def child(moment: str | None, path: Path, recipe: Recipe) -> multiprocessing.Process:
+    arguments = (moment, path, recipe, os.environ["LASTMILE_CACHE"])
+    process = processes.Process(target=start_and_die, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_row16_killed_and_resumed_is_as_if_nothing_had_happened(moment, tmp_path, recipe, uninterrupted):
+    process = child(moment, tmp_path / "run", recipe)
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+    run = RunFolder.open(tmp_path / "run")
+    assert not run.is_finished or moment == "before the run folder is tidied"
+    tune(run.recipe, run)
+    assert_same(run, uninterrupted)
+
+
+@pytest.mark.parametrize("lines", [4, 11])
+def test_row16_killed_from_outside_again_and_again(lines, tmp_path, recipe, uninterrupted):
+    """Wherever it stands when so many lines are written: between two instructions of any library."""
+    process = child(None, tmp_path / "run", recipe)
+    file = tmp_path / "run" / "metrics.jsonl"
+    while process.is_alive() and (not file.exists() or len(file.read_bytes().splitlines()) < lines):
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    run = RunFolder.open(tmp_path / "run")
+    tune(run.recipe, run)
+    assert_same(run, uninterrupted)
+
+
+def interrupted_in_stage_2(path: Path, recipe: Recipe, monkeypatch) -> RunFolder:
+    """Ctrl-C after the fifth step; the last validation was at the fourth."""
+
+    def press(self, trainer, module, *rest, real=Validate.on_train_batch_end):
+        real(self, trainer, module, *rest)
+        if module.name == "policy_gradient" and trainer.global_step == 5:
+            raise KeyboardInterrupt
+
+    run = RunFolder.new(path)
+    with monkeypatch.context() as patch, pytest.raises(RunError) as error:
+        patch.setattr(Validate, "on_train_batch_end", press)
+        tune(recipe, run)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert str(error.value) == (
+        f"interrupted. `lastmile tune --resume {path}` goes on from the last validation"
+    )
+    return run
+
+
+def test_row16_control_c_leaves_a_run_that_goes_on(tmp_path, recipe, uninterrupted, monkeypatch):
+    run = interrupted_in_stage_2(tmp_path / "run", recipe, monkeypatch)
+    assert metrics(run, "policy_gradient", "train")[-1]["step"] == 5
+    tune(run.recipe, run)
+    assert_same(run, uninterrupted)
+
+
+def test_row16_the_reference_must_be_the_one_that_the_run_began_with(tmp_path, recipe, monkeypatch):
+    run = interrupted_in_stage_2(tmp_path / "run", recipe, monkeypatch)
+    saved = torch.load(run.path / "resume" / "policy_gradient.ckpt", weights_only=True)
+    then = saved["reference_hash"]
+    assert then == run.manifest["weights"]["baseline"]
+    shutil.rmtree(run.path / "baseline")
+    shutil.copytree(run.path / "best", run.path / "baseline")
+    now = run.manifest["weights"]["best"]
+    assert now != then
+    before = {path: path.read_bytes() for path in run.path.rglob("*.safetensors")}
+    with pytest.raises(InputError) as error:
+        tune(run.recipe, run)
+    assert str(error.value) == (
+        f"the checkpoint was trained against reference {then[:12]}, but `baseline/` is {now[:12]}. "
+        "Restore the run's `baseline` folder, or start a new run"
+    )
+    assert before == {path: path.read_bytes() for path in run.path.rglob("*.safetensors")}
+
+
+def test_row16_other_data_under_the_same_name_are_refused(tmp_path, monkeypatch):
+    recipe = small_recipe(write_corpus(tmp_path / "data"), "policy_gradient.steps=6", "policy_gradient.validate_every=2")
+    run = interrupted_in_stage_2(tmp_path / "run", recipe, monkeypatch)
+    was = run.manifest["data"]["fingerprint"]
+    with (tmp_path / "data" / "test.jsonl").open("a") as file:
+        file.write(json.dumps({"document": "One more.", "summary": "More."}) + "\n")
+    with pytest.raises(InputError) as error:
+        tune(run.recipe, run)
+    assert str(error.value).startswith(f"`{tmp_path / 'data'}` changed since this run began (fingerprint ")
+    assert f"then {was[:12]}). Bring the old data back, or start a new run" in str(error.value)
+
+
+def test_row16_a_run_that_had_stopped_stays_stopped(tmp_path, monkeypatch):
+    """Killed after the checkpoint that its stop rule led to, before the manifest says so."""
+    recipe = small_recipe(
+        write_corpus(tmp_path / "data"),
+        "policy_gradient.steps=20",
+        "policy_gradient.validate_every=1",
+        "policy_gradient.learning_rate=0",
+        "policy_gradient.stop.patience=2",
+        "likelihood.epochs=0",
+    )
+    whole = small_run(tmp_path / "whole", recipe)
+    assert whole.manifest["stages"]["policy_gradient"]["steps"] == 2
+    run = RunFolder.new(tmp_path / "run")
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
+
+        def cut(*_, **facts):
+            if "policy_gradient" in facts.get("stages", {}):
+                raise RuntimeError("power cut")
+            return note(*_, **facts)
+
+        note = RunFolder.note
+        patch.setattr(RunFolder, "note", cut)
+        tune(recipe, run)
+    tune(recipe, run)
+    assert_same(run, whole)
