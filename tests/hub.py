@@ -51,13 +51,17 @@ class Hub:
     def environment(self, home: Path, **more: str) -> dict[str, str]:
         """Environment of a fresh process that knows this hub and nothing else; HF libraries read it on import."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-        return kept | {
-            "HF_ENDPOINT": self.url,
-            "HF_HOME": str(home / "hf"),
-            "LASTMILE_CACHE": str(home / "lastmile"),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "OMP_NUM_THREADS": "1",
-        } | more
+        return (
+            kept
+            | {
+                "HF_ENDPOINT": self.url,
+                "HF_HOME": str(home / "hf"),
+                "LASTMILE_CACHE": str(home / "lastmile"),
+                "HF_HUB_DISABLE_TELEMETRY": "1",
+                "OMP_NUM_THREADS": "1",
+            }
+            | more
+        )
 
 
 def commit(folder: Path, revision: str) -> str:

@@ -23,7 +23,7 @@ class Columns:
     Attributes:
         document: Column of the document.
         targets: Columns of the targets, in order, each one text or a list of texts. Every row must have the first; the
-            others may be absent from a row. No columns: targets are not read.
+            others may be absent or empty. No columns: targets are not read.
     """
 
     document: str
@@ -90,21 +90,20 @@ def to_example(
     targets: list[str] = []
     for column in columns.targets:
         value = row.fields.get(column)
-        if value is None and column != columns.targets[0]:
+        if not value and column != columns.targets[0]:
             continue
-        many = value if isinstance(value, list) else None
-        if many is None:
+        if not isinstance(value, list):
             targets.append(_text(row, column, problems))
-        elif not many:
+        elif not value:
             problems.append(Problem("empty", row.where, f"`{column}` is empty"))
         else:
-            for place, text in enumerate(many):
-                part = f"{column}[{place}]"
-                targets.append(_text(Row(row.where, {part: text}), part, problems))
+            parts = {f"{column}[{place}]": text for place, text in enumerate(value)}
+            targets += [_text(Row(row.where, parts), part, problems) for part in parts]
     if problems:
         return problems
     name = row.fields.get("id")
-    example_id = str(name) if isinstance(name, str | int) and str(name).strip() else f"{number:07d}"
+    usable = isinstance(name, str | int) and str(name).strip() and _encodable(str(name))
+    example_id = str(name) if usable else f"{number:07d}"
     # Data sets that have both repeat the summary among the references; it counts once.
     if targets and targets[0] in targets[1:] and isinstance(row.fields[columns.targets[0]], str):
         del targets[targets.index(targets[0], 1)]

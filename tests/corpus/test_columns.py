@@ -62,12 +62,17 @@ def test_the_summary_is_the_first_of_several_targets():
     fields = {"source": "d", "references": ["b", "a", "c", "c"], "summary": "a"}
     assert example_of(fields).targets == ("a", "b", "c", "c")
     assert example_of({"article": "d", "highlights": ["x", "y"]}).targets == ("x", "y")
+    assert example_of({"source": "d", "summary": "a", "references": [], "summary2": "", "summary3": "b"}).targets == (
+        "a",
+        "b",
+    )
     assert example_of({"dialogue": "d", "summary1": "x", "summary2": "y", "summary3": "z"}).targets == ("x", "y", "z")
 
 
 def test_ids_are_kept_and_made_where_missing():
     assert example_of({"id": 5, "document": "d", "summary": "s"}).id == "5"
-    assert example_of({"id": " ", "document": "d", "summary": "s"}).id == "0000016"
+    for unusable in (" ", None, ["a"], "half \ud83d"):
+        assert example_of({"id": unusable, "document": "d", "summary": "s"}).id == "0000016"
 
 
 def test_paragraphs_of_a_document_are_lines():

@@ -77,17 +77,14 @@ def test_a_named_set_comes_from_the_hub_once_and_from_the_cache_afterwards(hub, 
     first, plain, wrong = load(hub, tmp_path, "cnn_dm", as_it_is, {"name": "cnn_dm", "config": "9"})
     assert plain["test"][1][1] == "LONDON, England (CNN) -- test story 1 of 3.0.0."
     assert wrong["refused"] == (
-        "`abisee/cnn_dailymail`: not loadable from the hub: "
-        "BuilderConfig '9' not found. Available: ['1.0.0', '3.0.0']."
+        "`abisee/cnn_dailymail`: not loadable from the hub: BuilderConfig '9' not found. Available: ['1.0.0', '3.0.0']."
     )
     assert [len(first[split]) for split in ("train", "validation", "test")] == [12, 3, 3]
     assert first["test"][1] == ["test1", "LONDON, England -- test story 1 of 3.0.0.", ["Story 1 .\nIt is of test ."]]
     assert any("/resolve/" in request and "3.0.0/train-" in request for request in hub.requests)
     assert not any("1.0.0/train-" in request for request in hub.requests)
     hub.stop()
-    again, part, other = load(
-        hub, tmp_path, "cnn_dm", "cnn_dm#2", {"name": "cnn_dm", "config": "1.0.0"}, offline=True
-    )
+    again, part, other = load(hub, tmp_path, "cnn_dm", "cnn_dm#2", {"name": "cnn_dm", "config": "1.0.0"}, offline=True)
     assert {**again, "said": ""} == {**first, "said": ""}
     assert len(part["train"]) == 2
     assert other["refused"].startswith("`abisee/cnn_dailymail` (1.0.0) is not in the cache and HF_HUB_OFFLINE is set.")
