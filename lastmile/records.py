@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,6 +38,7 @@ class Split(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Example: ...
+    def __iter__(self) -> Iterator[Example]: ...
 
 
 @dataclass(frozen=True, slots=True)

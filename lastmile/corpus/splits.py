@@ -56,12 +56,22 @@ class ArrowSplit:
         return len(self._indices)
 
     def __getitem__(self, index: int) -> Example:
-        row = int(self._indices[index])
-        fields = {name: self._table.column(name)[row].as_py() for name in ("id", "document", "targets")}
-        return Example(fields["id"], fields["document"], tuple(fields["targets"]))
+        return _example(self._table, int(self._indices[index]))
 
     def __iter__(self) -> Iterator[Example]:
-        return (self[index] for index in range(len(self)))
+        if np.any(np.diff(self._indices) < 0):
+            yield from (self[index] for index in range(len(self)))
+            return
+        # In file order the file is read, not mapped: one pass must not leave all of its pages resident.
+        start = 0
+        with pa.OSFile(str(self.path)) as file:
+            reader = pa.ipc.open_file(file)
+            for number in range(reader.num_record_batches):
+                batch = reader.get_batch(number)
+                low, high = np.searchsorted(self._indices, [start, start + batch.num_rows])
+                for row in self._indices[low:high]:
+                    yield _example(batch, int(row) - start)
+                start += batch.num_rows
 
     def where(self, index: int) -> str:
         """Place of an example in the user's file, e.g. `line 17`."""
@@ -83,6 +93,11 @@ class ArrowSplit:
         return hashlib.sha256(b"".join(digests.to_pylist())).hexdigest()
 
 
+def _example(rows: pa.Table | pa.RecordBatch, row: int) -> Example:
+    fields = {name: rows.column(name)[row].as_py() for name in ("id", "document", "targets")}
+    return Example(fields["id"], fields["document"], tuple(fields["targets"]))
+
+
 def row_digest(example: Example) -> bytes:
     """SHA-256 of everything an example holds, each part preceded by its length so that none can run into the next."""
     parts = [example.id, example.document, *example.targets]
@@ -97,7 +112,7 @@ def row_digest(example: Example) -> bytes:
 
 
 def split_fingerprint(split: Split) -> str:
-    """SHA-256 (hex) over the row digests of any split, read one row at a time.
+    """SHA-256 (hex) over the row digests of any split, read one example at a time.
 
     Rows that were digested when they were written are not read again.
     """

@@ -114,9 +114,8 @@ def tokenize_split(
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
     path = (cache_folder or corpus_cache() / "tokens") / f"{key}.arrow"
     if not path.exists():
-        examples = (split[index] for index in range(len(split)))
-        seen = watch(examples, "tokenizing", len(split)) if progress else examples
-        batches = _token_batches(seen, tokenizer, eos_id, prefix, max_document_tokens, max_summary_tokens)
+        examples = watch(split, "tokenizing", len(split)) if progress else split
+        batches = _token_batches(examples, tokenizer, eos_id, prefix, max_document_tokens, max_summary_tokens)
         write_arrow(path, SCHEMA, batches)
     return TokenizedSplit(split, path, max_document_tokens, max_summary_tokens)
 

@@ -48,6 +48,13 @@ def test_a_selection_is_a_split(split):
     assert list(split.select([])) == []
 
 
+@given(st.lists(st.integers(0, 1199), max_size=30), st.booleans())
+def test_a_pass_in_file_order_gives_what_indexing_gives(rows, in_order):
+    cached = cached_split("same", lambda: (("", example) for example in EXAMPLES))
+    part = cached.select(sorted(rows) if in_order else rows)
+    assert list(part) == [part[index] for index in range(len(part))]
+
+
 def test_a_split_travels_to_other_processes_by_its_path(split):
     sent = pickle.dumps(split.select([1, 2]))
     assert len(sent) < 1000
