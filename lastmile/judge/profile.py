@@ -83,9 +83,7 @@ def profile_targets(examples: Iterable[Example], cased: bool, limit: int = 20_00
         for text in (example.document, *example.targets):
             for word in _MIDDLE.findall(text):
                 (capital if word[0].isupper() else small)[word.lower()] += 1
-    names = frozenset(
-        word for word, count in capital.items() if count >= 2 and count >= 9 * small[word] and word not in STOP_WORDS
-    )
+    names = frozenset(word for word, count in capital.items() if count >= 9 * small[word] and word not in STOP_WORDS)
     if not lengths:
         return TargetProfile.neutral(cased, names)
     low, middle, high = np.quantile(lengths, [0.025, 0.5, 0.975]).tolist()

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal, NamedTuple
 
 from nltk.stem.porter import PorterStemmer
@@ -91,12 +91,14 @@ class Rouge:
             raise InputError(f"`several` must be one of best, mean, first, got `{several}`")
         if several == "first":
             targets = targets[:1]
-        tokens = _tokens(summary, self.use_stemmer)
-        lines = _lines(summary, tokens, self.use_stemmer) if "rougeLsum" in self.types else []
-        scored = [
-            [_SCORERS[name](_read_target(target, self.use_stemmer), tokens, lines) for name in self.types]
-            for target in targets
-        ]
+        if "rougeLsum" in self.types:
+            tokens, lines = _tokens_and_lines(summary, self.use_stemmer)
+        else:
+            tokens, lines = _tokens(summary, self.use_stemmer), []
+        scored = []
+        for target in targets:
+            read = _read_target(target, self.use_stemmer)
+            scored.append([_SCORERS[name](read, tokens, lines) for name in self.types])
         if len(scored) == 1:
             return dict(zip(self.types, scored[0], strict=True))
         pick = _mean if several == "mean" else _best
@@ -119,23 +121,26 @@ class _Target:
         bigrams: How often each pair of neighbours occurs.
         letters: One character for each token, from U+0001 on: rapidfuzz compares strings faster than lists.
         spelled: The tokens written in these letters.
-        lines: The tokens of each sentence.
-        masks: For each sentence: token to an integer with bit i set where the token stands at place i.
+        places: The tokens of all sentences in one list, an empty place after each sentence.
+        segments: For each sentence an integer with the bits of its places set.
+        masks: Token to an integer with the bits of its places set.
     """
 
     def __init__(self, text: str, stemmed: bool):
-        self.tokens = _tokens(text, stemmed)
+        self.tokens, lines = _tokens_and_lines(text, stemmed)
         self.unigrams = Counter(self.tokens)
         self.bigrams = Counter(pairwise(self.tokens))
         self.letters = {token: chr(number) for number, token in enumerate(self.unigrams, start=1)}
         self.spelled = "".join([self.letters[token] for token in self.tokens])
-        self.lines = _lines(text, self.tokens, stemmed)
-        self.masks: list[dict[str, int]] = []
-        for line in self.lines:
-            mask: dict[str, int] = {}
-            for place, token in enumerate(line):
-                mask[token] = mask.get(token, 0) | 1 << place
-            self.masks.append(mask)
+        self.places: list[str] = []
+        self.segments: list[int] = []
+        self.masks: dict[str, int] = {}
+        for line in lines:
+            start = len(self.places)
+            self.places += [*line, ""]
+            self.segments.append((1 << len(line)) - 1 << start)
+            for place, token in enumerate(line, start):
+                self.masks[token] = self.masks.get(token, 0) | 1 << place
 
 
 @lru_cache(maxsize=4096)
@@ -157,10 +162,16 @@ def _tokens(text: str, stemmed: bool) -> list[str]:
     return list(map(stem, found)) if stemmed else found
 
 
-def _lines(text: str, tokens: list[str], stemmed: bool) -> list[list[str]]:
-    """The tokens of each sentence of `text`, whose tokens as a whole are known."""
+def _tokens_and_lines(text: str, stemmed: bool) -> tuple[list[str], list[list[str]]]:
+    """The tokens of a text, and those of each of its sentences."""
     found = sentences(text)
-    return [tokens] if len(found) == 1 else [_tokens(sentence.text, stemmed) for sentence in found]
+    if len(found) == 1:
+        tokens = _tokens(text, stemmed)
+        return tokens, [tokens]
+    lines = [_tokens(sentence.text, stemmed) for sentence in found]
+    if any(text[sentence.start - 1].isalnum() for sentence in found[1:]):  # a sentence ends inside a word
+        return _tokens(text, stemmed), lines
+    return list(chain.from_iterable(lines)), lines
 
 
 def _ratio(hits: int, target_count: int, summary_count: int) -> RougeScore:
@@ -199,54 +210,58 @@ def _rouge_l(target: _Target, tokens: list[str], lines: list[list[str]]) -> Roug
 
 def _rouge_lsum(target: _Target, tokens: list[str], lines: list[list[str]]) -> RougeScore:
     """For each target sentence the union of its LCS with every summary sentence, no token counted twice."""
-    if len(target.lines) == len(lines) == 1:
+    if len(target.segments) == len(lines) == 1:
         return _rouge_l(target, tokens, lines)
+    union = 0
+    for line in lines:
+        union |= _common(target, line)
     hits: dict[str, int] = {}
-    for line, masks in zip(target.lines, target.masks, strict=True):
-        union = 0
-        for other in lines:
-            union |= _common(masks, len(line), other)
-        while union:
-            place = union.bit_length() - 1
-            union ^= 1 << place
-            hits[line[place]] = hits.get(line[place], 0) + 1
+    while union:
+        place = union.bit_length() - 1
+        union ^= 1 << place
+        token = target.places[place]
+        hits[token] = hits.get(token, 0) + 1
     return _ratio(_overlap(hits, tokens), len(target.tokens), len(tokens))
 
 
-def _common(masks: dict[str, int], length: int, other: list[str]) -> int:
-    """Which places of a sentence belong to its longest common subsequence with `other`, as bits.
+def _common(target: _Target, line: list[str]) -> int:
+    """Which places of each target sentence belong to its longest common subsequence with `line`, as bits.
 
-    Let L(i, j) be the length of the LCS of the first i tokens of the sentence and the first j of `other`.
-    Column j is kept as an integer whose bit i-1 is 0 exactly where L(i, j) = L(i-1, j) + 1 (Hyyrö 2004), so a column
-    costs four operations on integers. Of several longest subsequences `rouge_score` reads one, from the end: a match
-    is taken; else j falls where L(i, j-1) > L(i-1, j), which holds exactly where bit i-1 is 0; else i falls. The walk
-    back below makes the same choices, and falls to the next i that stops it in one step.
+    For one sentence let L(i, j) be the length of the LCS of its first i tokens and the first j of `line`. Column j is
+    kept as an integer whose bit i-1 is 0 exactly where L(i, j) = L(i-1, j) + 1, so a column costs four operations on
+    integers (Hyyrö 2004); all sentences go side by side, the empty place between them takes the carry.
+
+    Of several longest subsequences `rouge_score` reads one, from the end: a match is taken; else j falls where
+    L(i, j-1) > L(i-1, j), which holds exactly where bit i-1 is 0; else i falls. The walk back makes the same choices,
+    and falls in one step to the next i that stops it.
     """
-    column = below = (1 << length) - 1
+    inside = column = sum(target.segments)
     columns: list[tuple[int, int]] = []
     matched = False
-    for token in other:
-        matches = masks.get(token)
+    for token in line:
+        matches = target.masks.get(token, 0)
         if matches:
             both = column & matches
-            column = (column + both) | (column - both)
-            columns.append((matches, column))
-            matched = True
-        elif matched:
-            # Unmatched columns equal their left neighbour: i falls at the first of a row of them, the rest do nothing.
-            columns.append((0, column))
-            matched = False
+            column = ((column + both) | (column - both)) & inside
+        elif not matched:
+            # A column without a match equals its left neighbour: i falls at the first of them, the others do nothing.
+            continue
+        columns.append((matches, matches | ~column))
+        matched = matches > 0
+    columns.reverse()
     common = 0
-    for matches, column in reversed(columns):
-        place = ((matches | ~column) & below).bit_length()
-        if not place:
-            break
-        bit = 1 << (place - 1)
-        if matches & bit:
-            common |= bit
-            below = bit - 1
-        else:
-            below = (bit << 1) - 1
+    for segment in target.segments:
+        below = segment
+        for matches, stops in columns:
+            place = (stops & below).bit_length()
+            if not place:
+                break
+            bit = 1 << (place - 1)
+            if matches & bit:
+                common |= bit
+                below = (bit - 1) & segment
+            else:
+                below = (2 * bit - 1) & segment
     return common
 
 

@@ -152,7 +152,7 @@ def test_profile_by_hand():
     assert (profile.words_low, profile.words_high) == (pytest.approx(2.05), pytest.approx(3.95))
     # Longest copies 0, 0 and `the` = 1: the 95 % point lies 90 % of the way from 0 to 1.
     assert profile.copied_words_high == pytest.approx(0.9)
-    assert profile.names == {"bergen"}, "`Red` is small twice, `Monday` and `Oslo` stand only once inside a sentence"
+    assert profile.names == {"bergen", "oslo", "monday"}, "`Red` is small twice; `The` opens sentences"
 
 
 def test_profile_takes_names_from_documents_without_targets():
