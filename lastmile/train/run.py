@@ -157,11 +157,14 @@ def writing(path: Path, aside: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, RuntimeError) as error:
+        # When a write fails, torch.save complains about the length of its file, over the reason.
+        cause = error.__context__ if isinstance(error, RuntimeError) else error
+        if not isinstance(cause, OSError | SafetensorError):
+            raise
         if aside is not None:
             _remove(aside)
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RunError(f"{path}: cannot be written: {reason}") from error
+        raise RunError(f"{path}: cannot be written: {getattr(cause, 'strerror', None) or cause}") from error
 
 
 def write_text(path: Path, text: str) -> None:

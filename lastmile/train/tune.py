@@ -287,7 +287,8 @@ class AtomicCheckpoint(TorchCheckpointIO):
         path.parent.mkdir(exist_ok=True)
         aside = path.with_suffix(".new")
         with writing(path, aside):
-            torch.save(checkpoint, aside)
+            with aside.open("wb") as file:
+                torch.save(checkpoint, file)
             aside.replace(path)
 
 

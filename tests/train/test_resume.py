@@ -14,7 +14,6 @@ import pytest
 import torch
 from small import die, metrics, small_recipe, small_run, tiny_checkpoint, weights, write_corpus
 
-import lastmile.train.run
 import lastmile.train.tune
 from lastmile.config import Recipe
 from lastmile.errors import InputError, RunError
@@ -36,6 +35,7 @@ def recipe(tmp_path_factory) -> Recipe:
         "likelihood.patience=100",
         "policy_gradient.steps=6",
         "policy_gradient.validate_every=2",
+        "policy_gradient.select_by={words: 1.0}",  # so that the best is neither the first nor the last
         "policy_gradient.kl.controller=adaptive",
         "policy_gradient.kl.horizon=100",
         "hardware.accumulate=2",
@@ -88,11 +88,22 @@ def at_step(stage: str, step: int) -> None:
     Validate.on_train_batch_end = watched
 
 
-def half_a_checkpoint(checkpoint, path) -> None:
+def at_rename(name: str, if_there: str) -> None:
+    """Die before a file or folder gets its name, once another one is there."""
+    real = os.replace
+
+    def watched(old, new):
+        if Path(old).match(name) and Path(old).with_name(if_there).exists():
+            die()
+        real(old, new)
+
+    os.replace = watched
+
+
+def half_a_checkpoint(checkpoint, file) -> None:
     """Die in the middle of torch.save."""
-    torch.save(checkpoint, path)
-    whole = Path(path).read_bytes()
-    Path(path).write_bytes(whole[: len(whole) // 2])
+    torch.save(checkpoint, file)
+    file.truncate(file.tell() // 2)
     die()
 
 
@@ -106,14 +117,15 @@ def half_a_line(self, name: str, lines: list[str]) -> None:
 MOMENTS = {
     "before the first step": lambda: at_step("likelihood", 1),
     "in the middle of stage 1": lambda: at_step("likelihood", 5),
-    "after `baseline` was written, before its checkpoint": lambda: on_call(1, AtomicCheckpoint, "save_checkpoint", lambda *_, **__: die()),
+    "after `baseline` was written, before its checkpoint": lambda: on_call(1, AtomicCheckpoint, "save_checkpoint"),
     "in the middle of a checkpoint": lambda: on_call(2, torch, "save", half_a_checkpoint),
-    "between the stages": lambda: on_call(1, lastmile.train.tune, "fit_policy_gradient", lambda *_: die()),
-    "between the renames of a swap": lambda: on_call(3, os, "replace", lambda *_: die()),
+    "between the stages": lambda: on_call(1, lastmile.train.tune, "fit_policy_gradient"),
+    "between the renames of a swap": lambda: at_rename(".best.new", if_there=".best.old"),
+    "before a manifest is renamed": lambda: at_rename(".manifest.json.*.new", if_there="best"),
     "in the middle of a line": lambda: on_call(9, lastmile.train.tune.Journal, "_append", half_a_line),
     "in the middle of stage 2": lambda: at_step("policy_gradient", 3),
-    "before the run folder is tidied": lambda: on_call(1, lastmile.train.tune.shutil, "rmtree", lambda *_, **__: die()),
-}  # fmt: skip
+    "before the run folder is tidied": lambda: on_call(1, lastmile.train.tune.shutil, "rmtree"),
+}
 
 
 def start_and_die(moment: str | None, path: Path, recipe: Recipe, cache: str) -> None:
@@ -206,7 +218,8 @@ def test_row16_the_reference_must_be_the_one_that_the_run_began_with(tmp_path, r
 
 
 def test_row16_other_data_under_the_same_name_are_refused(tmp_path, monkeypatch):
-    recipe = small_recipe(write_corpus(tmp_path / "data"), "policy_gradient.steps=6", "policy_gradient.validate_every=2")
+    settings = "policy_gradient.steps=6", "policy_gradient.validate_every=2"
+    recipe = small_recipe(write_corpus(tmp_path / "data"), *settings)
     run = interrupted_in_stage_2(tmp_path / "run", recipe, monkeypatch)
     was = run.manifest["data"]["fingerprint"]
     with (tmp_path / "data" / "test.jsonl").open("a") as file:

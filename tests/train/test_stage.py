@@ -10,7 +10,6 @@ from lastmile.train.likelihood import LikelihoodStage
 from lastmile.train.policy_gradient import PolicyGradientStage
 from lastmile.train.stage import Stage, StepStatistics
 
-
 # Weights so large that logits reach ±20 would cost a digit more of float32.
 GENTLE = {
     "bart": {"init_std": 0.2},
