@@ -96,6 +96,7 @@ def test_repeats_are_collapsed(text, wanted):
         "very very busy",
         "He had had enough.",
         "He said no. No one came.",
+        "She was sad. She was sad for a week.",
         "It costs 5 5 times.",
         "She won 6-4 6-4.",
         "from 12 to 12 boats",
