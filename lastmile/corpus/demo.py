@@ -51,9 +51,8 @@ def _wires(split: str, draw: Draw) -> Iterator[Example]:
     while True:
         story = draw.choice(STORIES)
         facts = _draw_facts(story, draw)
-        details = [draw.choice(group) for group in draw.shuffled(story.details)]
-        asides = [draw.choice(group) for group in draw.shuffled(story.asides)[:2]]
-        document = " ".join([draw.choice(story.opening), *details, *asides])
+        groups = [story.main[0], *draw.shuffled(story.main[1:]), *draw.shuffled(story.asides)]
+        document = " ".join([draw.choice(group) for group in groups])
         told = {name: facts[name].forms for name in story.facts if f"{{{name}}}" in document}
         yield Example(
             f"{split}-{number:05d}",

@@ -163,7 +163,7 @@ def large(low: int, high: int, unit: int = 1) -> Kind:
 
     def draw_large(draw: Draw) -> Fact:
         value = draw.between(low, high) * unit
-        return Fact(value, (f"{value:,}", str(value)) if value > 999 else (str(value),))
+        return Fact(value, (f"{value:,}", str(value)) if 999 < value < 10_000 else (f"{value:,}",))
 
     return Kind(draw_large, _NUMBER)
 
@@ -202,17 +202,15 @@ class Story:
     Attributes:
         domain: Section of the newspaper.
         facts: Fact name to kind, distractors included.
-        opening: First sentences to choose from; each tells enough to understand what follows.
-        details: Sentence groups that follow in any order, one choice of each.
-        asides: The same with distractors: told beside the main facts, never in a target.
+        main: Groups of sentences, one to be chosen of each. The first group opens; the others follow in any order.
+        asides: Groups with distractors, in any order after these: told beside the main facts, never in a target.
         targets: Summaries to choose from.
         fits: What must hold between the facts' values for the story to make sense.
     """
 
     domain: str
     facts: Mapping[str, Kind]
-    opening: tuple[str, ...]
-    details: tuple[tuple[str, ...], ...]
+    main: tuple[tuple[str, ...], ...]
     asides: tuple[tuple[str, ...], ...]
     targets: tuple[str, ...]
     fits: Callable[[Mapping[str, float]], bool] = lambda value: True
@@ -220,16 +218,14 @@ class Story:
     @property
     def templates(self) -> tuple[str, ...]:
         """Every sentence that may tell this story."""
-        return (*self.opening, *self.targets, *(line for group in self.details + self.asides for line in group))
+        return (*self.targets, *(line for group in self.main + self.asides for line in group))
 
 
-def story(
-    domain: str, facts: Mapping[Kind, str], *, opening: str, details: str, asides: str, targets: str, **more
-) -> Story:
+def story(domain: str, facts: Mapping[Kind, str], *, main: str, asides: str, targets: str, **more) -> Story:
     """Write a story down: facts by their kind, sentences one a line, groups of sentences apart by an empty line."""
 
     def groups(text: str) -> tuple[tuple[str, ...], ...]:
         return tuple(tuple(line.strip() for line in group.splitlines()) for group in text.strip().split("\n\n"))
 
     kinds = {name: kind for kind, names in facts.items() for name in names.split()}
-    return Story(domain, kinds, *groups(opening), groups(details), groups(asides), *groups(targets), **more)
+    return Story(domain, kinds, groups(main), groups(asides), *groups(targets), **more)

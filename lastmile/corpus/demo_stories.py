@@ -30,24 +30,22 @@ CRASH = story(
         one_of(words.VEHICLES): "vehicle",
         TOWN: "town other_town",
         DAY: "day",
-        count(2, 19): "dead earlier_dead",
+        count(2, 14): "dead earlier_dead",
         count(3, 58): "hurt",
         one_of(words.CAUSES): "cause",
         PERSON: "rescuer",
         count(2, 12): "hours",
     },
-    opening="""
+    main="""
     {dead} people were killed on {day} when a {vehicle} [carrying workers|full of workers] overturned near {town}.
     A {vehicle} overturned [just outside|close to] {town} on {day}, killing {dead} [people|of those on board].
     At least {dead} people lost their lives on {day} in an accident near {town} in which a {vehicle} overturned.
-    """,
-    details="""
+
     Another {hurt} people were injured and taken to hospital.
     Doctors at the local hospital said {hurt} injured people were being treated.
     A further {hurt} people were injured, some of them badly.
 
-    Police blamed {cause} for the accident.
-    Police said they believed the cause was {cause}.
+    Police [blamed {cause} for the accident|said they believed the cause was {cause}].
     """,
     asides="""
     {rescuer}, who led the rescue, said the work had been [hard|difficult].
@@ -63,6 +61,7 @@ CRASH = story(
     {dead} people died and {hurt} were hurt when a {vehicle} crashed near {town} on {day}.
     A {vehicle} crash near {town} has left {dead} people dead and {hurt} hurt. Police blame {cause}.
     A crash near {town} on {day} killed {dead} people. Police say the {vehicle} crashed because of {cause}.
+    Police say {cause} caused the crash of a {vehicle} near {town} that killed {dead} people on {day}.
     """,
 )
 
@@ -78,16 +77,15 @@ STORM = story(
         year(1951, 2009): "past_year",
         count(12, 90): "shelter",
     },
-    opening="""
+    main="""
     A storm with gusts of {wind} kilometres an hour hit {town} on {day}, [tearing off roofs|bringing down trees].
     Gusts of up to {wind} kilometres an hour were measured in {town} on {day} as a storm [swept in|passed over].
-    """,
-    details="""
+
     Some {homes} homes were left without power.
     The lights went out in {homes} homes.
     Power was cut to {homes} homes, the [supplier|grid company] said.
 
-    The mayor, {mayor}, put the damage at {damage}.
+    The mayor, {mayor}, visited the area and put the damage at {damage}.
     According to the mayor, {mayor}, repairs will cost {damage}.
     """,
     asides="""
@@ -103,6 +101,7 @@ STORM = story(
     A storm has cut power to {homes} homes in {town}. Winds reached {wind} kilometres an hour on {day}.
     Winds of {wind} kilometres an hour struck {town} on {day}, leaving {homes} homes in the dark.
     {homes} homes in {town} lost power in a storm. Mayor {mayor} says it did {damage} of damage.
+    A storm did {damage} of damage in {town} on {day} and left {homes} homes in the dark.
     """,
 )
 
@@ -118,28 +117,27 @@ PROFIT = story(
         PERSON: "boss analyst",
         count(12, 95): "shops",
     },
-    opening="""
+    main="""
     {company}, which makes {goods} in {town}, reported on {day} that its yearly profit {move} to {profit}.
     Yearly profit at {company}, a maker of {goods} based in {town}, {move} to {profit}, it said on {day}.
-    """,
-    details="""
+
     Chief executive {boss} [said the result was in line with the plan|thanked the staff for their work].
     "We know what we have to do," said {boss}, the chief executive.
 
-    A year earlier the profit was {past_profit}.
-    That compares with {past_profit} the year before.
+    [A year earlier the profit was|The profit of the year before was] {past_profit}.
     """,
     asides="""
     Analyst {analyst} said rival {rival} [faced the same market|was doing much the same].
     {analyst}, who follows the market, advised clients to hold shares in {rival} instead.
 
     The company runs {shops} shops of its own.
-    It sells through {shops} shops [at home|and abroad].
+    It sells through {shops} shops [at home|at home and abroad].
     """,
     targets="""
     Profit at {company} {move} to {profit}, the {town} maker of {goods} said on {day}.
     {company} says its profit {move} to {profit}. {boss} runs the firm, which makes {goods}.
     {company} of {town}, which is run by {boss}, says its profit {move} to {profit}.
+    Profit {move} to {profit} at {company}. The maker of {goods} is run by {boss}.
     """,
     fits=lambda value: (value["profit"] > value["past_profit"]) == (value["move"] == 0),
 )
@@ -155,28 +153,26 @@ PLANT = story(
         DATE: "date",
         PERSON: "manager leader",
     },
-    opening="""
+    main="""
     {company} is to open a plant in {town} that will employ {jobs} people, the company [announced|said].
     A new plant in {town} will give work to {jobs} people, its owner {company} [announced|confirmed].
-    """,
-    details="""
+
     The plant, which will make {goods}, costs {cost}.
     It is spending {cost} on the site, where {goods} are to be made.
 
-    Work starts on {date}.
-    The gates open on {date}.
+    [Work starts|The gates open|The doors open] on {date}, [if all goes well|according to the plan].
     """,
     asides="""
     Union leader {leader} recalled that {lost_jobs} jobs went when the {other_town} plant closed.
     The closure of its {other_town} plant had cost {lost_jobs} jobs, said {leader} of the union.
 
-    {manager} has been named as manager.
-    The site will be managed by {manager}.
+    {manager} [has been named as manager|will manage the site|is to be in charge].
     """,
     targets="""
     {company} will create {jobs} jobs at a factory for {goods} in {town}, opening on {date}.
     {jobs} jobs are coming to {town}. {company} will make {goods} in a new factory there.
     {company} is building a factory in {town} for {cost}. It will bring {jobs} jobs.
+    A factory that opens in {town} on {date} will bring {jobs} jobs. {company} is paying {cost} for it.
     """,
 )
 
@@ -190,29 +186,29 @@ MATCH = story(
         count(46, 89): "minute",
         large(30, 980, unit=10): "crowd",
     },
-    opening="""
+    main="""
     {winner} beat {loser} {score} on {day} in front of {crowd} [fans|spectators].
     A crowd of {crowd} saw {winner} beat {loser} {score} on {day}.
-    {loser} lost {score} to {winner} on {day}, [to the delight of|watched by] {crowd} fans.
-    """,
-    details="""
-    {scorer} [struck|hit|scored] the winning goal after {minute} minutes.
-    The winning goal came after {minute} minutes from {scorer}.
+    {loser} lost {score} to {winner} on {day} in a match watched by {crowd} [fans|spectators].
+
+    {scorer} [struck|hit|scored] the winning goal after {minute} minutes [with a header|from close range].
+    The winning goal came after {minute} minutes from {scorer}, [a late substitute|who had just come on].
     """,
     asides="""
-    Losing trainer {trainer} said the better side had won.
-    "We have to do better," said {trainer}, who trains the losing side.
+    Losing trainer {trainer} said the better side had won [and spoke of a deserved result|on a difficult pitch].
+    "We have to do better, and we know it," said {trainer}, who trains the losing side.
 
-    Their last meeting had ended {past_score}.
-    When the clubs last met it ended {past_score}.
+    Their last meeting, [in the cup|early in the season], had ended {past_score}.
+    When the clubs last met, [in the cup|a month ago], it ended {past_score}.
 
-    Goalkeeper {keeper} [went off hurt|was sent off].
-    {keeper} was in goal for the losing side.
+    Goalkeeper {keeper} [went off hurt|was sent off] shortly before the end.
+    {keeper}, in goal for the losing side, had no chance.
     """,
     targets="""
     {scorer} scored the winner as {winner} defeated {loser} {score} on {day}.
     {winner} won {score} against {loser}. {scorer} got the winner in minute {minute}.
     {loser} were defeated {score} by {winner} on {day}. {scorer} scored the winner.
+    {winner} have defeated {loser} {score} thanks to {scorer}, who scored the winner.
     """,
 )
 
@@ -228,11 +224,10 @@ ELECTION = story(
         count(41, 88): "turnout",
         count(3, 20): "years",
     },
-    opening="""
+    main="""
     Voters in {town} chose {winner} as mayor on {day} with {share} percent of the vote.
     {winner} was chosen as mayor of {town} on {day}, taking {share} percent of the vote.
-    """,
-    details="""
+
     {loser} came behind with {loser_share} percent.
     Just {loser_share} percent voted for {loser}, the losing candidate.
 
@@ -240,17 +235,19 @@ ELECTION = story(
     The new mayor [wants|plans] to {promise}.
     """,
     asides="""
-    Turnout was {turnout} percent.
-    Officials put turnout at {turnout} percent.
+    Turnout was {turnout} percent [despite the rain|after a quiet campaign].
+    Officials put turnout at {turnout} percent, [more than expected|slightly lower than last time].
 
-    {past_mayor}, mayor for {years} years, did not stand again.
+    {past_mayor}, mayor for {years} years, did not stand again [for health reasons|and will retire].
     {past_mayor} is stepping down after {years} years in office.
     """,
     targets="""
     {winner} has been elected mayor of {town} with {share} percent of the vote, beating {loser}.
     {winner} is the new mayor of {town}. The winner got {share} percent and wants to {promise}.
     {town} has elected {winner} as mayor with {share} percent. {loser} lost with {loser_share} percent.
+    {winner}, who wants to {promise}, has been elected mayor of {town}. {loser} was defeated.
     """,
+    fits=lambda value: value["share"] + value["loser_share"] <= 100,
 )
 
 THEFT = story(
@@ -259,31 +256,31 @@ THEFT = story(
         PERSON: "thief judge helper",
         count(19, 79): "age",
         one_of(words.LOOT): "loot",
-        millions(2, 90): "worth",
+        millions(11, 90): "worth",
         TOWN: "town",
         count(2, 15): "years helper_years",
         DAY: "day",
         COMPANY: "owner",
     },
-    opening="""
+    main="""
     A court in {town} on {day} sentenced {thief}, {age}, to {years} years in prison for stealing {loot}.
     {thief}, {age}, was sentenced on {day} to {years} years in prison for the theft of {loot}, a court in {town} said.
-    """,
-    details="""
-    The haul was worth {worth} and belonged to {owner}.
-    It was taken from {owner} and valued at {worth}.
+
+    The haul was worth {worth} and belonged to {owner}, [which had kept it in a vault|the court was told].
+    The haul, taken from {owner} [at night|while guards were asleep], was valued at {worth}.
     """,
     asides="""
     {helper}, who drove the getaway car, got {helper_years} years.
     An accomplice, {helper}, was given {helper_years} years.
 
-    Judge {judge} spoke of a crime planned with great care.
-    "You showed no regret," said the judge, {judge}.
+    Judge {judge} spoke of a crime planned with great care [over many months|and carried out in minutes].
+    "You showed no regret and gave no help to the police," said the judge, {judge}.
     """,
     targets="""
     {thief} has been jailed for {years} years for stealing {loot} worth {worth}.
     A thief who took {loot} worth {worth} was jailed in {town} on {day}. The thief, {thief}, got {years} years.
     {thief}, {age}, was jailed in {town} for {years} years for stealing {loot}.
+    {thief} was jailed on {day} over stolen {loot} worth {worth}. The sentence is {years} years.
     """,
     fits=lambda value: value["helper_years"] < value["years"],
 )
@@ -300,19 +297,18 @@ STUDY = story(
         PERSON: "leader critic",
         count(3, 48): "past_cut",
     },
-    opening="""
-    The risk of {illness} is {cut} percent lower with {habit}, researchers in {town} [report|say].
+    main="""
+    The risk of {illness} is {cut} percent lower for people fond of {habit}, researchers in {town} [report|say].
     Researchers in {town} [report|say] that {habit} lowered the risk of {illness} by {cut} percent.
-    """,
-    details="""
-    They followed {people} people for {years} years.
-    Over {years} years, {people} people took part.
+
+    They followed {people} [healthy|elderly|young] people for {years} years.
+    Over {years} years, {people} people took part and kept a diary.
 
     "The effect is clear," said {leader}, who led the team.
     {leader}, who led the team, [called for a larger trial|was surprised by the result].
     """,
     asides="""
-    {critic}, who was not involved, [urged caution|had doubts].
+    {critic}, who was not involved, [urged caution|had doubts about the method].
     Not everyone is convinced: {critic} [called the evidence thin|wants to see more data].
 
     Earlier work in {other_town} had found {past_cut} percent.
@@ -322,6 +318,7 @@ STUDY = story(
     A study of {people} people in {town} says {habit} can cut the risk of {illness} by {cut} percent.
     A study led by {leader} links {habit} with {cut} percent less risk of {illness}.
     The study by {leader} lasted {years} years. It links {habit} with {cut} percent less risk of {illness}.
+    {habit} could mean {cut} percent less risk of {illness}, says a study of {people} people led by {leader}.
     """,
     fits=lambda value: value["past_cut"] != value["cut"],
 )
@@ -337,11 +334,10 @@ PRIZE = story(
         TOWN: "town",
         large(101, 480): "entries",
     },
-    opening="""
+    main="""
     The {prize} award for the best novel went to {author} on {day} for {title}.
     {author} received the {prize} award for the best novel on {day} for {title}.
-    """,
-    details="""
+
     At a dinner in {town} the author was handed a cheque for {sum} dollars.
     The award, worth {sum} dollars, was handed over in {town}.
     """,
@@ -349,15 +345,17 @@ PRIZE = story(
     {other_title} by {runner_up} had been the favourite.
     Many had expected {runner_up} to win with {other_title}.
 
-    The jury read {entries} books.
-    There were {entries} entries.
+    The jury had to choose from {entries} books.
+    There were {entries} entries, more than ever before.
 
-    Last year the sum was {past_sum} dollars.
+    Last year the winner, a poet, received {past_sum} dollars.
+    The sum changes from year to year: last time it was {past_sum} dollars.
     """,
     targets="""
     {author} has won the {prize} prize of {sum} dollars for the novel {title}.
     The novel {title} has won the {prize} prize. {author} was honoured in {town} on {day}.
     {author} won a prize of {sum} dollars in {town} on {day}. The novel is called {title}.
+    {title}, a novel by {author}, has won {sum} dollars and the {prize} prize.
     """,
 )
 
@@ -373,28 +371,27 @@ AUCTION = story(
         millions(2, 400): "past_price",
         count(3, 30): "bidders",
     },
-    opening="""
-    A {work} by {artist} fetched {price} at an auction in {town} on {day}.
+    main="""
+    A {work} by {artist} fetched {price} at [an auction|a crowded auction] in {town} on {day}.
     At an auction in {town} on {day}, {price} was paid for a {work} by {artist}.
-    """,
-    details="""
-    It went to the collector {buyer}.
+
+    It went to the collector {buyer}, who [was not in the room|refused to comment].
     The buyer was {buyer}, [a collector|who runs a museum].
 
-    Experts had expected about {estimate}.
-    The estimate had been {estimate}.
+    [Experts had expected about|The estimate had been|The catalogue gave an estimate of] {estimate}.
     """,
     asides="""
     In {past_year} it had changed hands for {past_price}.
     The seller bought it for {past_price} in {past_year}.
 
-    {bidders} people took part in the bidding.
-    The room saw a long fight between {bidders} bidders.
+    {bidders} people took part in the bidding, [some of them by telephone|which lasted all evening].
+    The [packed|crowded] room saw a long fight between {bidders} bidders.
     """,
     targets="""
     {buyer} has bought a {work} by {artist} for {price}.
     A {work} by {artist} has been sold for {price} in {town}. {buyer} bought it on {day}.
     {artist} made the {work} that was sold in {town} on {day} for {price}.
+    {price} is what {buyer} has paid for a {work} by {artist}.
     """,
     fits=lambda value: value["past_price"] < value["price"],
 )

@@ -15,9 +15,9 @@ FIRST_NAMES = _list(
 )
 # Surnames, towns and companies are a start and an end. No end is shared between the three, so no name is either.
 SURNAME_STARTS = _list(
-    """Bal Bar Bel Ber Bran Bren Cal Cas Cor Cran Dal Dar Del Don Dres Fal Far Fen Fer Gal Gar Ger Gor Hal Hel Hol
-    Jan Jas Kal Kar Kel Kor Lam Lar Len Lor Mal Mel Mer Mil Mol Mor Nel Nes Nor Pal Par Pel Per Pol Ral Ran Ren Ros
-    Sal San Sel Ser Sol Tal Tar Tel Tor Val Var Vel Ver Vol Wal Wes Win Zel"""
+    """Bal Bar Bel Ber Bran Bren Cal Cas Cor Cran Dal Dar Del Don Dres Fal Far Fen Fer Gal Gar Ged Gor Hal Hel Hol
+    Jan Jas Kal Kar Kel Kor Lam Lar Len Lor Mal Mel Mer Mil Mol Mor Nel Nes Nor Pal Par Pel Pet Pol Ral Ran Ren Ros
+    Sal San Sel Ser Sol Tal Tar Tel Tor Val Var Vel Ver Vol Wal Wes Wil Zel"""
 )
 SURNAME_ENDS = _list(
     """bach bert bier bino cek cott dano deen dez dini dov gado gard gato kins kov lander lano leff linger lock man
@@ -25,8 +25,8 @@ SURNAME_ENDS = _list(
     ventz vik vino witz zano"""
 )
 TOWN_STARTS = _list(
-    """Alder Amber Ash Barn Beck Black Bram Bridge Brook Castle Cliff Cold Coom Deep Dun East Elm Fern Frost Glen
-    Grand Green Hart Haw Hazel High Hill Iron Kings Lake Lang Lin Long Maple March Mill Moor Mossy North Oak Orch Pine
+    """Alder Amber Ash Barn Beck Black Bram Bridge Brook Castle Clay Cold Coom Deep Dun East Elm Fern Frost Glen
+    Grand Green Hart Haw Hazel High Holm Iron Kings Lake Lang Lin Long Maple March Mist Moor Mossy North Oak Orch Pine
     Queens Raven Red Ridge Rock Rush Salt Sand Silver South Spring Stan Stone Swan Thorn Water West White Wild Wind
     Wolf Wood"""
 )
@@ -39,14 +39,12 @@ COMPANY_STARTS = _list(
     Lumi Luxa Magna Meta Mira Nova Octa Omni Opti Orbi Pano Pharma Plana Prima Quanta Rapi Regi Robo Senti Signa Sola
     Stera Stratu Syna Tecta Terra Titra Trina Ultra Unica Vecta Vera Viva Zeni"""
 )
-COMPANY_ENDS = _list(
-    "bex cast con corp dax dyne flow gen graph lex line lux max mex net nix plex sys tec tex trix vance"
-)
-BRANCHES = _list("Bank Chemicals Energy Foods Group Holdings Industries Motors Partners Textiles")
+COMPANY_ENDS = _list("bex cast con corp dax dyne flow gen graph lex line lux max mex net plex sys tec tex trix vance")
+BRANCHES = _list("Associates Brothers Enterprises Group Holdings Industries International Partners Products Systems")
 CLUBS = _list("Albion Athletic City Rangers Rovers Town United Wanderers")
 TITLE_ADJECTIVES = _list(
     """Bitter Blue Broken Crooked Distant Empty Fading Forgotten Frozen Gentle Golden Hidden Hollow Little Lonely Narrow
-    Patient Quiet Restless Scarlet Secret Silent Stolen Velvet Wandering"""
+    Patient Drowsy Restless Scarlet Secret Silent Borrowed Velvet Wandering"""
 )
 TITLE_NOUNS = _list(
     """Archive Bell Candle Clock Companion Corridor Daughter Feather Ferry Fiddler Garden Guest Harbour Island Kitchen
@@ -61,7 +59,7 @@ TENS = _list("twenty thirty forty fifty sixty seventy eighty ninety")
 DAYS = _list("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 MONTHS = _list("January February March April May June July August September October November December")
 
-VEHICLES = (("bus",), ("coach",), ("minibus",), ("lorry", "truck"), ("van",), ("tram",), ("train",))
+VEHICLES = (("bus",), ("coach",), ("minibus",), ("lorry", "truck"), ("van",))
 CAUSES = (
     ("fog", "thick fog", "dense fog"),
     ("ice", "black ice", "a patch of ice"),
@@ -119,7 +117,8 @@ ILLNESSES = (
 WORKS = (
     ("still life",),
     ("seascape", "view of the sea"),
-    ("self-portrait", "portrait of the artist"),
+    ("self-portrait",),
+    ("landscape", "painting of hills"),
     ("bronze horse", "horse in bronze"),
     ("marble bust", "bust carved in marble"),
 )

@@ -58,7 +58,8 @@ def _words(text: str) -> list[Span]:
 
 
 def _form(word: str) -> str:
-    return _POSSESSIVE.sub("", word.lower())
+    """A word without case, possessive ending and commas: `1,200` is `1200`."""
+    return _POSSESSIVE.sub("", word.lower()).replace(",", "")
 
 
 def _forms(text: str) -> tuple[str, ...]:
