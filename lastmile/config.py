@@ -51,14 +51,14 @@ class Data(Section):
 
 
 class SmallModel(Section):
-    """A small BART to build from nothing, with a tokenizer trained on the corpus."""
+    """A small T5 to build from nothing, with a tokenizer trained on the corpus."""
 
-    vocabulary: Positive = 4096
+    vocabulary: Positive = 2048
     width: Positive = 192
     heads: Positive = 6
     encoder_layers: Positive = 3
     decoder_layers: Positive = 2
-    dropout: Share = 0.1
+    dropout: Share = 0.0
 
 
 class Model(Section):

@@ -17,7 +17,7 @@ from transformers import (
     T5Config,
 )
 
-from lastmile.policy.load import train_tokenizer
+from lastmile.policy.build import train_tokenizer
 from lastmile.policy.policy import Policy
 
 FAMILIES = ("bart", "t5", "pegasus", "mt5")

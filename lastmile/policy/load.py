@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,16 +13,12 @@ from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
-    BartConfig,
-    BartForConditionalGeneration,
-    GenerationConfig,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
 )
 from transformers.utils import logging
 
-from lastmile.config import Hardware, Model, SmallModel
+from lastmile.config import Hardware, Model
 from lastmile.errors import InputError, did_you_mean
 from lastmile.policy.policy import Policy
 
@@ -116,62 +112,6 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
             "Use the tokenizer that the model was trained with"
         )
     return Policy(model, tokenizer).eval()
-
-
-def build_small_policy(settings: SmallModel, texts: Iterable[str], max_tokens: int, seed: int) -> Policy:
-    """Build an untrained BART whose byte-level tokenizer is trained on `texts`; digits stand alone."""
-    tokenizer = train_tokenizer(texts, settings.vocabulary, max_tokens)
-    config = BartConfig(
-        vocab_size=len(tokenizer),
-        d_model=settings.width,
-        encoder_layers=settings.encoder_layers,
-        decoder_layers=settings.decoder_layers,
-        encoder_attention_heads=settings.heads,
-        decoder_attention_heads=settings.heads,
-        encoder_ffn_dim=4 * settings.width,
-        decoder_ffn_dim=4 * settings.width,
-        dropout=settings.dropout,
-        attention_dropout=0.0,
-        max_position_embeddings=max_tokens,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        decoder_start_token_id=tokenizer.bos_token_id,
-        forced_eos_token_id=None,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = BartForConditionalGeneration(config)
-    model.generation_config = GenerationConfig.from_model_config(config)
-    return Policy(model, tokenizer).eval()
-
-
-def train_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with single digits, `<s> … </s>` around a document."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    bpe.decoder = decoders.ByteLevel()
-    special = ["<pad>", "<s>", "</s>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator(texts, trainer)
-    bpe.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        pad_token="<pad>",
-        bos_token="<s>",
-        eos_token="</s>",
-        model_max_length=max_tokens,
-        clean_up_tokenization_spaces=False,
-    )
 
 
 def is_cased(tokenizer: PreTrainedTokenizerBase) -> bool:

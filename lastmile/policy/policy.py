@@ -73,7 +73,7 @@ class Policy(nn.Module):
             forced_bos_token_id=self.prefix[1] if len(self.prefix) > 1 else None,
             eos_token_id=self.eos_id,
             pad_token_id=self.pad_id,
-            bos_token_id=self.model.config.bos_token_id,
+            bos_token_id=getattr(self.model.config, "bos_token_id", None),
         )
         before = self.model.generation_config.to_diff_dict()
         self.model.generation_config = clean
