@@ -44,13 +44,11 @@ def unsupported_facts(example: Example, summary: str) -> list[Flag]:
     """
     if not example.facts:
         raise InputError(f"document `{example.id}` has no stored facts to count against; only `demo` documents have")
-    absent = list(_absent(example, summary))
-    misplaced = [
-        flag
-        for flag in _misplaced(example, summary)
-        if not any(flag.start < other.end and other.start < flag.end for other in absent)
-    ]
-    return sorted(absent + misplaced, key=lambda flag: flag.start)
+    flags: list[Flag] = []
+    for flag in (*_absent(example, summary), *_misplaced(example, summary)):
+        if not any(flag.start < other.end and other.start < flag.end for other in flags):
+            flags.append(flag)
+    return sorted(flags, key=lambda flag: flag.start)
 
 
 def _words(text: str) -> list[Span]:
@@ -64,6 +62,13 @@ def _form(word: str) -> str:
 
 def _forms(text: str) -> tuple[str, ...]:
     return tuple(_form(word.text) for word in _words(text))
+
+
+def _core(text: str) -> list[Span]:
+    """The words of a text from the first to the last that is no fixed word: what a fact is known by."""
+    found = _words(text)
+    telling = [place for place, word in enumerate(found) if _form(word.text) not in _vocabulary()]
+    return found[telling[0] : telling[-1] + 1] if telling else []
 
 
 def _absent(example: Example, summary: str) -> Iterator[Flag]:
@@ -95,19 +100,26 @@ def _misplaced(example: Example, summary: str) -> Iterator[Flag]:
     right: set[tuple[int, int]] = set()
     lower = summary.lower()
     for fixed, frame in _frames():
-        for match in frame.finditer(summary) if fixed in lower else ():
-            told = {name: _forms(text) for name, text in match.groupdict().items()}
-            if any(map(_vocabulary().issuperset, told.values())):
+        if fixed not in lower:
+            continue
+        for match in frame.finditer(summary):
+            told = {name: _core(text) for name, text in match.groupdict().items()}
+            if not all(told.values()):
                 continue  # Fixed words stand where the frame has a fact: the sentence is of another frame.
             for name, said in told.items():
+                place = match.start(name) + said[0].start, match.start(name) + said[-1].end
                 accepted = example.facts.get(name, ())
-                if any(said == _forms(form) for form in accepted):
-                    right.add(match.span(name))
+                if any(_same(said, _core(form)) for form in accepted):
+                    right.add(place)
                 else:
-                    wrong[match.span(name)] = f"`{name}` is {accepted[0]}" if accepted else f"no `{name}` is told"
+                    wrong[place] = f"`{name}` is {accepted[0]}" if accepted else f"no `{name}` is told"
     for (start, end), evidence in wrong.items():
         if (start, end) not in right:
             yield Flag("misplaced_fact", start, end, summary[start:end], evidence)
+
+
+def _same(one: list[Span], other: list[Span]) -> bool:
+    return [_form(word.text) for word in one] == [_form(word.text) for word in other]
 
 
 def _is_number(word: str) -> bool:
