@@ -12,6 +12,7 @@ from lastmile.records import Corpus, Example
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _CHOICE = re.compile(r"\[([^\]]*)\]")
+_NAME = re.compile(r"[A-Z]\w+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:]\s+)\"?$")
 
 
@@ -64,11 +65,13 @@ def _wires(split: str, draw: Draw) -> Iterator[Example]:
 
 
 def _draw_facts(story: Story, draw: Draw) -> dict[str, Fact]:
-    """Facts that fit together and have no form in common: a form tells which fact is meant."""
+    """Facts that fit together. They have no form and no name in common, so that a form tells which fact is meant."""
     while True:
         facts = {name: kind.draw(draw) for name, kind in story.facts.items()}
         forms = [form.lower() for fact in facts.values() for form in fact.forms]
-        if len(set(forms)) == len(forms) and story.fits({name: fact.value for name, fact in facts.items()}):
+        names = [name for fact in facts.values() for name in set(_NAME.findall(fact.full[0])) - {"The"}]
+        distinct = len(set(forms)) == len(forms) and len(set(names)) == len(names)
+        if distinct and story.fits({name: fact.value for name, fact in facts.items()}):
             return facts
 
 
