@@ -8,10 +8,19 @@ from typing import Any, NamedTuple
 
 from lastmile.compare.plots import FAR_OFF, curve_plots, flag_plots, interval_plots, reward_plots
 from lastmile.compare.systems import LIKELIHOOD, POLICY_GRADIENT, TARGET
-from lastmile.compare.tables import ARROWS, difference_cells, flat, interval_cell, outcome_in_words, short_columns
+from lastmile.compare.tables import (
+    ARROWS,
+    count_text,
+    difference_cells,
+    flat,
+    interval_cell,
+    outcome_in_words,
+    runs_in_words,
+    short_columns,
+)
 from lastmile.compare.verdict import HEADLINE, POST
 from lastmile.config import FLAG_NAMES
-from lastmile.judge.metrics import METRICS, p_text, shown, shown_difference, verdict_of
+from lastmile.judge.metrics import METRICS, p_text, shown, verdict_of
 
 # Likelihood blue, policy gradient orange, and whatever else comes; chosen to read on white and on black.
 COLOURS = {LIKELIHOOD: "#3d7fd9", POLICY_GRADIENT: "#e2742b", "lead-3": "#868c9b", TARGET: "#2c9c78"}
@@ -47,6 +56,7 @@ def render_page(report: Mapping[str, Any]) -> str:
         arrows=ARROWS,
         shown=shown,
         interval_cell=interval_cell,
+        count_text=count_text,
         marks=_marks(systems, differences),
         pairs=_pairs(differences),
         intervals=interval_plots(systems),
@@ -115,9 +125,6 @@ def _scores(differences: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _difference(row: Mapping[str, Any]) -> dict[str, Any]:
     label, delta, spread, _, word = difference_cells(row)
-    runs = ""
-    if row.get("by_run"):
-        _, runs = shown_difference(row["metric"], row["delta"], min(row["by_run"]), max(row["by_run"]))
     return {
         "label": label,
         "delta": delta,
@@ -127,7 +134,7 @@ def _difference(row: Mapping[str, Any]) -> dict[str, Any]:
         "effect": "–" if row["effect"] is None else f"{row['effect']:+.2f}".replace("-", "−"),
         "outcome": verdict_of(row["metric"], row["delta"], row["p_holm"]),
         "word": word,
-        "runs": runs,
+        "runs": runs_in_words(row),
     }
 
 

@@ -52,7 +52,8 @@ def print_table(report: Mapping[str, Any], console: Console | None = None) -> No
             if row["metric"] in HEADLINE:
                 label, delta, spread, p, words = difference_cells(row)
                 colour = {"better": "green", "worse": "red"}.get(words, "dim")
-                table.add_row("", label, delta, spread, f"p {p}", f"[{colour}]{words}")
+                runs = f"runs {runs_in_words(row)}" if row.get("by_run") else ""
+                table.add_row("", label, delta, spread, f"p {p}", f"[{colour}]{words}", runs)
         console.print(table, width=width)
         console.print()
 
@@ -103,7 +104,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     if report["post_processing"]:
         parts.append("## Outputs that post-processing changed")
         rules = list(dict.fromkeys(rule for counts in report["post_processing"].values() for rule in counts))
-        rows = [[_escape(n), *(f"{c.get(r, 0):g}" for r in rules)] for n, c in report["post_processing"].items()]
+        rows = [[_escape(n), *(count_text(c.get(r, 0)) for r in rules)] for n, c in report["post_processing"].items()]
         parts.append(_markdown_table(["system", *(_escape(rule) for rule in rules)], rows))
     for title, facts in (("Resources", report.get("resources", {})), ("Signature", report["signature"])):
         if facts:
@@ -134,6 +135,22 @@ def difference_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     metric = row["metric"]
     delta, spread = shown_difference(metric, row["delta"], row["low"], row["high"])
     return METRICS[metric].label, delta, spread, p_text(row["p_holm"]), outcome_in_words(row)
+
+
+def runs_in_words(row: Mapping[str, Any]) -> str:
+    """The lowest and the highest difference of a run, where there are several; else nothing."""
+    if not row.get("by_run"):
+        return ""
+    return shown_difference(row["metric"], row["delta"], min(row["by_run"]), max(row["by_run"]))[1]
+
+
+def count_text(count: float) -> str:
+    """A count, or a mean of counts.
+
+    >>> count_text(12.0), count_text(42.333)
+    ('12', '42.3')
+    """
+    return f"{count:.0f}" if count == int(count) else f"{count:.1f}"
 
 
 def outcome_in_words(row: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ HEADLINE = ("rougeL", "flag_rate", "wrong_facts")
 DRIFTS = ("copied_trigrams", "length_ratio")
 
 POST = " + post"
-TERMS = "Intervals are 95 %; a winner is named where the corrected p is below 0.05."
+TERMS = "Brackets hold 95 % intervals; a winner is named where the corrected p is below 0.05."
 
 
 def verdict(differences: Sequence[Mapping[str, Any]], systems: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -55,13 +55,8 @@ def _outcome(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _figure(row: Mapping[str, Any]) -> str:
-    metric = row["metric"]
-    delta, spread = shown_difference(metric, row["delta"], row["low"], row["high"])
-    text = f"{METRICS[metric].label} {delta}, interval {spread}"
-    if row.get("by_run"):
-        _, runs = shown_difference(metric, row["delta"], min(row["by_run"]), max(row["by_run"]))
-        text += f", runs {runs}"
-    return text
+    delta, spread = shown_difference(row["metric"], row["delta"], row["low"], row["high"])
+    return f"{METRICS[row['metric']].label} {delta} [{spread}]"
 
 
 def _drifts(found: Mapping[tuple[str, str, str], Mapping[str, Any]], systems: Sequence[Mapping[str, Any]]) -> list[str]:

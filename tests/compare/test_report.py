@@ -139,7 +139,6 @@ def test_runs_of_one_name_are_one_row(examples, systems):
     row = difference(report, "policy gradient", "likelihood", "rougeL")
     base = by_name(report)["likelihood"]["metrics"]["rougeL"]["value"]
     assert row["by_run"] == pytest.approx([value - base for value in values])
-    assert "runs +" in report["verdict"]
 
 
 def test_the_same_seed_gives_the_same_report(examples, systems):

@@ -36,6 +36,15 @@ def test_the_headline_differences_are_printed(report):
     assert "−65.0 pp" in lines[start + 2] and lines[start + 2].endswith("better")
 
 
+def test_several_runs_show_their_range(report):
+    rows = [{**row, "by_run": [0.5, 0.125, 0.25]} for row in report["differences"][:1]]
+    rows[0]["metric"] = "rougeL"
+    runs = [{"name": "policy gradient", "seed": seed, "metrics": {"rougeL": 30.5 + seed}} for seed in (1, 2)]
+    several = {**report, "differences": rows, "runs": runs}
+    assert "runs +0.12 to +0.50" in printed(print_table, several, 100)
+    assert "| policy gradient | 2 |" in markdown(several) and "32.50" in markdown(several)
+
+
 def test_markup_in_a_name_is_only_a_name(report):
     systems = [{**report["systems"][0], "name": "[red]x[/red] [/]"}]
     text = printed(print_table, {**report, "systems": systems, "verdict": "[bold]v", "differences": []}, 100)
