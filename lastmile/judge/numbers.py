@@ -73,6 +73,8 @@ _TOUCHING = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 # `Hundreds` claims an order of size: any number of the document that reaches it will do.
 VAGUE = {"dozens": 12, "hundreds": 100, "thousands": 1_000, "millions": 1_000_000, "billions": 1_000_000_000}
 
+_MINUTES = {"half": 30, "quarter": 15}
+
 _SEPARATED = re.compile(r"[.,:]")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 _JOINT = frozenset({" ", "-", "‐", "‑"})
@@ -141,43 +143,53 @@ def supporting_values(numbers: Sequence[Number], lower: Sequence[str]) -> frozen
     numbers), `half past five`, and words that imply a number (`both`, `dozen`).
     """
     values = {1.0}
-    for word in set(lower) & _IMPLIED.keys():
+    for word in _IMPLIED.keys() & set(lower):
         values.update(_IMPLIED[word])
-    previous: Number | None = None
-    spoken = ""
+    spoken, before = "", None
     for number in numbers:
-        values |= number.readings
-        for place in range(number.first, number.last + 1):
-            word = lower[place]
-            if word in NUMBER_WORDS:
-                values.add(float(NUMBER_WORDS[word]))
-            elif word[0].isdecimal():
-                parts = _SEPARATED.split(word)
-                if 1 < len(parts) < 5:
-                    values.update(float(part[:15]) for part in parts)
-        near = previous is not None and number.first - previous.last <= 3
-        plain = [value for value in number.readings if 0 <= value < 100 and value.is_integer()]
-        if near and plain:
-            for before in (value for value in previous.readings if 0 <= value < 10_000 and value.is_integer()):
-                for value in plain:
-                    values.update((before * 100 + value, before + value / 100, before + value / 10))
-                    if before < 24 and value < 60:
-                        values.add(clock(int(before * 60 + value)))
-        if near and number.first - previous.last == 1 and plain:
-            spoken += str(int(min(plain)))
+        values |= number.readings | _parts(lower[number.first : number.last + 1]) | _past_the_hour(number, lower)
+        if before is not None and number.first - before.last <= 3:
+            values |= _said_together(before, number)
+        digit = next((f"{value:.0f}" for value in number.readings if 0 <= value < 100 and value.is_integer()), "")
+        spoken = spoken + digit if digit and before is not None and number.first - before.last == 1 else digit
+        if spoken:
             values.add(float(spoken[-15:]))
-        else:
-            spoken = str(int(min(plain))) if plain else ""
-        past = lower[max(number.first - 3, 0) : number.first]
-        if plain and past[-1:] in (["past"], ["to"]) and plain[0] <= 24:
-            for hour in plain:
-                sign = 1 if past[-1] == "past" else -1
-                for word in past[:-1]:
-                    minutes = {"half": 30, "quarter": 15}.get(word, NUMBER_WORDS.get(word, 0))
-                    if minutes:
-                        values.add(clock(int(hour * 60 + sign * minutes)))
-        previous = number
+        before = number
     return frozenset(values)
+
+
+def _parts(lower: Sequence[str]) -> set[float]:
+    """`twenty` and `five` of `twenty-five`, 5 and 30 of `5:30`."""
+    values = set()
+    for word in lower:
+        if word in NUMBER_WORDS:
+            values.add(float(NUMBER_WORDS[word]))
+        elif word[0].isdecimal():
+            values.update(float(part[:15]) for part in _SEPARATED.split(word)[:4])
+    return values
+
+
+def _said_together(before: Number, number: Number) -> set[float]:
+    """`nineteen eighty-four`, `five thirty`, `four fifty`, `two point five`."""
+    values = set()
+    for high in before.readings:
+        for low in number.readings:
+            if 0 <= high < 10_000 and 0 <= low < 100 and high.is_integer() and low.is_integer():
+                values.update((high * 100 + low, high + low / 100, high + low / 10))
+                if high < 24 and low < 60:
+                    values.add(clock(int(high * 60 + low)))
+    return values
+
+
+def _past_the_hour(number: Number, lower: Sequence[str]) -> set[float]:
+    """`half past five`, `ten to six`."""
+    before = lower[max(number.first - 3, 0) : number.first]
+    if before[-1:] not in (["past"], ["to"]):
+        return set()
+    sign = 1 if before[-1] == "past" else -1
+    minutes = [_MINUTES.get(word) or NUMBER_WORDS.get(word, 0) for word in before[:-1]]
+    hours = [hour for hour in number.readings if 0 < hour <= 24 and hour.is_integer()]
+    return {clock(int(hour) * 60 + sign * minute) for hour in hours for minute in minutes if minute}
 
 
 def is_supported(number: Number, values: frozenset[float], hedged: bool) -> bool:
@@ -221,10 +233,11 @@ def _read_digits(text: str, words: Sequence[Span], lower: Sequence[str], place: 
     readings: set[float] = set()
     parts = _SEPARATED.split(word)
     if ":" in word:
-        if len(parts) >= 2 and int(parts[0]) < 25 and int(parts[1]) < 60:
-            readings.add(clock(int(parts[0]) * 60 + int(parts[1])))
-            if int(parts[1]) == 0:
-                readings.update((float(parts[0]), float(int(parts[0]) % 12)))
+        hours, minutes = int(parts[0]), int(parts[1])
+        if hours < 25 and minutes < 60:
+            readings.add(clock(hours * 60 + minutes))
+            if minutes == 0:
+                readings.update((float(hours), float(hours % 12)))
         else:
             readings.update(float(part) for part in parts)
     elif _THOUSANDS.fullmatch(word):
@@ -269,9 +282,9 @@ def _read_words(text: str, words: Sequence[Span], lower: Sequence[str], place: i
             if not fits or (at > place and not total and not current):
                 break
             current += value
-        elif word in _SCALES and _SCALES[word] <= 100:
+        elif word in _SCALES and _SCALES[word] <= 100 and current < 100:
             current = max(current, 1) * _SCALES[word]
-        elif word in _SCALES:
+        elif word in _SCALES and _SCALES[word] > 100:
             total += max(current, 1) * _SCALES[word]
             current = 0
         elif word == "and" and lower[at - 1] in _SCALES and at + 1 < len(words) and lower[at + 1] in NUMBER_WORDS:

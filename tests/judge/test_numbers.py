@@ -55,10 +55,22 @@ def test_a_number_supports_itself_with_and_without_separators(value):
         assert is_supported(number, Document(document).values, hedged=False)
 
 
-@given(st.text("0123456789.,:- amk½", max_size=40) | st.text(max_size=30))
+soup = st.lists(
+    st.sampled_from(["hundred", "trillion", "dozen", "half", "nineteen", "past", "to", "9", "and", "5:30", "90s"])
+)
+
+
+@given(st.text("0123456789.,:- amk½", max_size=40) | st.text(max_size=30) | soup.map(" ".join))
 def test_any_text_can_be_read(text):
     document = Document(text)
-    assert all(is_supported(n, document.values, False) for n in document.numbers if n.readings)
+    assert all(is_supported(number, document.values, False) for number in document.numbers if number.readings)
+    for number in document.numbers:
+        is_supported(number, Document("9 hundred thousand").values, hedged=True)
+
+
+def test_a_model_that_loops_makes_no_number_too_large():
+    (first, *_) = Text("hundred " * 400).numbers
+    assert first.readings == {100}
 
 
 def test_rounding_needs_two_digits_or_a_hedge_and_no_year():
