@@ -160,10 +160,10 @@ def test_finished_rows_and_documents_leave(policy):
         copies.append(kwargs["encoder_hidden_states"].shape[0])
 
     handle = policy.model.get_decoder().register_forward_pre_hook(note, with_kwargs=True)
-    rollout = draw_rollout(policy, num_samples=2, length=30)
+    rollout = draw_rollout(policy, num_samples=4, length=30)
     handle.remove()
     assert sum(steps) == rollout.summary_mask.sum()
-    assert steps[-1] < steps[0] == 12
+    assert steps[-1] < steps[0] == 24
     # A document is held as long as one of its samples is being written.
     assert copies == rollout.summary_mask.any(1).sum(0).tolist()
 
@@ -196,17 +196,17 @@ def test_row06_drawn_ids_are_scored_not_those_of_the_text_read_again(policy):
 
 def test_row06_a_spelling_that_the_tokenizer_would_merge_keeps_its_own_score():
     policy = tiny_policy("t5")
-    merged = policy.tokenizer.encode("the", add_special_tokens=False)
-    letters = policy.tokenizer.convert_tokens_to_ids(list("the"))
-    assert policy.tokenizer.decode(merged) == policy.tokenizer.decode(letters) == "the"
-    assert len(merged) < len(letters) == 3
+    merged = policy.tokenizer.encode(" the", add_special_tokens=False)
+    letters = policy.tokenizer.convert_tokens_to_ids(list("Ġthe"))
+    assert policy.tokenizer.decode(merged) == policy.tokenizer.decode(letters) == " the"
+    assert len(merged) < len(letters) == 4
     encoded, ids = encode(policy, SENTENCES[:1]), torch.tensor([[letters]])
     ours = score(policy, encoded, ids, torch.ones_like(ids, dtype=torch.bool))[0, 0]
     document, mask = tiny_batch(policy, SENTENCES[:1])
     logits = policy.model(
         input_ids=document, attention_mask=mask.long(), decoder_input_ids=torch.tensor([[0, *letters[:-1]]])
     ).logits[0]
-    torch.testing.assert_close(ours, logits.log_softmax(-1)[[0, 1, 2], letters], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours, logits.log_softmax(-1)[range(4), letters], rtol=1e-5, atol=1e-5)
 
 
 def test_summaries_are_read_without_special_tokens():
