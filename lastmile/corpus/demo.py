@@ -13,6 +13,7 @@ from lastmile.records import Corpus, Example
 _SLOT = re.compile(r"\{(\w+)\}")
 _CHOICE = re.compile(r"\[([^\]]*)\]")
 _NAME = re.compile(r"[A-Z]\w+")
+NUM_TARGETS = 3
 _SENTENCE_START = re.compile(r"(?:^|[.!?:]\s+)\"?$")
 
 
@@ -20,8 +21,10 @@ def demo_corpus(sizes: tuple[int, int, int] = (6000, 500, 500), seed: int = 0) -
     """Make the corpus: a pure function of its arguments, in every version of Python and on every machine.
 
     A document tells the facts of one story from a made-up world, and beside them facts that do not belong in a
-    summary: a second person, last year's number. Targets tell some of the main facts, in other words. Every second
-    name and every third number above 99 is kept from train, so that a model must read them in the document.
+    summary: a second person, last year's number. Each of the three targets tells some of the main facts, in other words
+    and in an order of its own: which of them a person would write is chance, and a reward against one alone is mostly
+    noise. Every second name and every third number above 99 is kept from train, so that a model must read them in the
+    document.
 
     Args:
         sizes: Examples of train, validation and test. A smaller split is the beginning of a larger one.
@@ -55,12 +58,9 @@ def _wires(split: str, draw: Draw) -> Iterator[Example]:
         groups = [story.main[0], *draw.shuffled(story.main[1:]), *draw.shuffled(story.asides)]
         document = " ".join([draw.choice(group) for group in groups])
         told = {name: facts[name].forms for name in story.facts if f"{{{name}}}" in document}
-        yield Example(
-            f"{split}-{number:05d}",
-            _write(document, facts, draw),
-            (_write(draw.choice(story.targets), facts, draw, plain=True),),
-            told,
-        )
+        wire = _write(document, facts, draw)
+        targets = [_write(target, facts, draw, plain=True) for target in draw.shuffled(story.targets)[:NUM_TARGETS]]
+        yield Example(f"{split}-{number:05d}", wire, tuple(targets), told)
         number += 1
 
 

@@ -29,7 +29,7 @@ def test_the_first_hundred_examples_are_the_same_on_every_machine():
     # Linux. It may change only together with the corpus itself: every recorded result on `demo` is void then.
     digests = [row_digest(example) for example in demo_corpus((100, 0, 0)).train]
     assert hashlib.sha256(b"".join(digests)).hexdigest() == (
-        "3d55977111c9e00ec256ae6d850508eff0187c78365c3f9dbecf677650478ac3"
+        "fb31b98182042889891ca86654a634de7e50271a7f43644cb3dea8f1a0de590c"
     )
 
 
