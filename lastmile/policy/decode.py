@@ -27,16 +27,17 @@ def decode_batch(policy: Policy, batch: TokenBatch, settings: Decoding) -> list[
 
 def generation_config(policy: Policy, settings: Decoding) -> GenerationConfig:
     """Exactly the decoding that was asked for; printed and stored with every number made from it."""
+    forced = len(policy.prefix) - 1  # `generate` counts a forced first token as new, we do not.
     return GenerationConfig(
         num_beams=settings.num_beams,
         do_sample=False,
-        max_new_tokens=settings.max_new_tokens + len(policy.prefix) - 1,
-        min_new_tokens=settings.min_new_tokens or None,
+        max_new_tokens=settings.max_new_tokens + forced,
+        min_new_tokens=settings.min_new_tokens + forced if settings.min_new_tokens else None,
         length_penalty=settings.length_penalty,
         no_repeat_ngram_size=settings.no_repeat_ngram_size,
         early_stopping=settings.num_beams > 1,
         decoder_start_token_id=policy.prefix[0],
-        forced_bos_token_id=policy.prefix[1] if len(policy.prefix) > 1 else None,
+        forced_bos_token_id=policy.prefix[1] if forced else None,
         eos_token_id=policy.eos_id,
         pad_token_id=policy.pad_id,
     )

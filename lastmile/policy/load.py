@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
@@ -39,22 +40,10 @@ def check_model(model: Model, hardware: Hardware, max_document_tokens: int) -> l
     if model.build is not None:
         return []
     try:
-        config = AutoConfig.from_pretrained(resolve_model(model.name), revision=model.revision, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        return [_not_found(model.name, error)]
-    return config_problems(model.name, config, hardware, max_document_tokens)
-
-
-def config_problems(name: str, config: PreTrainedConfig, hardware: Hardware, max_document_tokens: int) -> list[str]:
-    """The checks of `check_model` on a config that is at hand."""
+        config = _load_config(model.name, model.revision)
+    except InputError as error:
+        return [str(error)]
     problems = []
-    if not config.is_encoder_decoder:
-        problems.append(
-            f"`{name}` is a {config.model_type} model without an encoder; lastmile trains encoder-decoders "
-            f"({', '.join(FAMILIES)}). Choose one of these, e.g. `facebook/bart-base`"
-        )
-    elif config.model_type not in FAMILIES:
-        problems.append(f"`{name}` is of the family `{config.model_type}`; lastmile knows {', '.join(FAMILIES)}")
     if hardware.precision == "16-mixed" and config.model_type in OVERFLOWS_FP16:
         problems.append(
             f"`hardware.precision=16-mixed` overflows {config.model_type.upper()} activations. Use `bf16-mixed`"
@@ -62,7 +51,7 @@ def config_problems(name: str, config: PreTrainedConfig, hardware: Hardware, max
     positions = getattr(config, "max_position_embeddings", None)
     if config.model_type == "bart" and positions is not None and max_document_tokens > positions:
         problems.append(
-            f"`data.max_document_tokens` must be at most {positions} for `{name}` (its learned positions), "
+            f"`data.max_document_tokens` must be at most {positions} for `{model.name}` (its learned positions), "
             f"got {max_document_tokens}"
         )
     return problems
@@ -71,11 +60,15 @@ def config_problems(name: str, config: PreTrainedConfig, hardware: Hardware, max
 def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
     """The tokenizer that belongs to a named model."""
     try:
-        return AutoTokenizer.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             resolve_model(model.name), revision=model.revision, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Files that cannot be read make the tokenizers library raise no more special a type.
         raise InputError(f"`{model.name}` has no usable tokenizer beside its weights: {_first_line(error)}") from None
+    # Where files are missing, transformers makes up a tokenizer that knows special tokens and at most the space.
+    if len(tokenizer) - len(tokenizer.all_special_ids) < 2:
+        raise InputError(f"`{model.name}` has no tokenizer beside its weights. Save the one it was trained with there")
+    return tokenizer
 
 
 @contextmanager
@@ -94,16 +87,36 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
     """Load weights and tokenizer from the hub, a folder or a run, in float32 and evaluation mode.
 
     Raises:
-        InputError: If there is no such model, it has no safetensors, or its tokenizer does not fit.
+        InputError: If there is no such model, it is of no known family, its safetensors are missing or incomplete, or
+            its tokenizer does not fit.
     """
     place = resolve_model(name)
+    _load_config(name, revision)
     try:
         with without_bars():
-            model = AutoModelForSeq2SeqLM.from_pretrained(
-                place, revision=revision, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            model, report = AutoModelForSeq2SeqLM.from_pretrained(
+                place,
+                revision=revision,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(_not_found(name, error)) from None
+    if model.config.model_type == "pegasus":
+        # Its positions are computed: not always stored, never trained. Loading forgets that they are frozen.
+        for stack in (model.get_encoder(), model.get_decoder()):
+            stack.embed_positions.requires_grad_(False)
+    # Transformers draws these at random and goes on.
+    unread = {key for key in report["missing_keys"] if model.get_parameter(key).requires_grad}
+    unread |= {key for key, *_ in report["mismatched_keys"]}
+    if unread:
+        raise InputError(
+            f"`{name}` does not fit its config: {len(unread)} of its weights are missing or of another shape, "
+            f"e.g. `{min(unread)}`. Save the whole model again where it was trained"
+        )
     tokenizer = load_tokenizer(Model(name=name, revision=revision))
     rows = model.get_output_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
@@ -130,6 +143,22 @@ def weights_hash(model: torch.nn.Module) -> str:
         digest.update(json.dumps([name, str(parameter.dtype), list(parameter.shape)]).encode())
         digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _load_config(name: str, revision: str | None) -> PreTrainedConfig:
+    """The config of a model of a known family; an InputError says why there is none."""
+    try:
+        config = AutoConfig.from_pretrained(resolve_model(name), revision=revision, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(_not_found(name, error)) from None
+    if not config.is_encoder_decoder:
+        raise InputError(
+            f"`{name}` is a {config.model_type} model without an encoder; lastmile trains encoder-decoders "
+            f"({', '.join(FAMILIES)}). Choose one of these, e.g. `facebook/bart-base`"
+        )
+    if config.model_type not in FAMILIES:
+        raise InputError(f"`{name}` is of the family `{config.model_type}`; lastmile knows {', '.join(FAMILIES)}")
+    return config
 
 
 def _not_found(name: str, error: Exception) -> str:

@@ -77,8 +77,9 @@ class Policy(nn.Module):
         )
         before = self.model.generation_config.to_diff_dict()
         self.model.generation_config = clean
-        kept = clean.to_diff_dict()
-        return {key: value for key, value in before.items() if key not in kept and key != "transformers_version"}
+        # What is switched off and transformers' own bookkeeping bend nothing.
+        kept = {*clean.to_diff_dict(), "transformers_version", "use_cache", "_from_model_config"}
+        return {key: value for key, value in before.items() if value and key not in kept}
 
     def save(self, folder: Path) -> None:
         """Write model (safetensors) and tokenizer in transformers' own format."""
