@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -145,10 +146,19 @@ def write_report(
         for i, example in enumerate(examples)
     )
     _write(folder / "summaries.jsonl", "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
-    _write(folder / "report.json", json.dumps(numbers, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    _write(folder / "report.json", json.dumps(_plain(numbers), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     _write(folder / "report.md", markdown(report))
     _write(folder / "report.html", render_page(report))
     return folder / "report.html"
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no NaN: a metric that nothing could be measured by is null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(path: Path, text: str) -> None:

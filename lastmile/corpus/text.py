@@ -9,6 +9,7 @@ from typing import NamedTuple
 import sentencex
 
 WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_](?:[\w'’]*\w)?(?:\.(?=[A-Za-z]\.)[A-Za-z])*|\w+")
+_SPACE = re.compile(r"\s")
 
 
 class Span(NamedTuple):
@@ -37,9 +38,11 @@ def sentences(text: str, language: str = "en") -> tuple[Span, ...]:
     """
     found = []
     for line in re.finditer(r"[^\n]+", text):
-        for piece in sentencex.get_sentence_boundaries(language, line.group()):
+        # The splitter counts bytes after a full stop and stumbles over spaces of more than one.
+        plain = _SPACE.sub(" ", line.group())
+        for piece in sentencex.get_sentence_boundaries(language, plain):
             body = piece["text"].strip()
             if body:
-                start = line.start() + line.group().index(body, piece["start_index"])
-                found.append(Span(body, start, start + len(body)))
+                start = line.start() + plain.index(body, piece["start_index"])
+                found.append(Span(text[start : start + len(body)], start, start + len(body)))
     return tuple(found)
