@@ -16,9 +16,7 @@ def compare_command(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; several seeds are joined.")],
     predictions: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=FILE", help="Another system's summaries of the test documents."
-        ),
+        typer.Option(metavar="NAME=FILE", help="Another system's summaries of the test documents, in their order."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report. Default: `RUN/report`.")] = None,
     settings: Annotated[
@@ -43,29 +41,29 @@ def compare_command(
 
     import json
 
-    from lastmile.compare.plain_files import prediction_system
+    from lastmile.compare.read import read_predictions
     from lastmile.compare.report import build_report, print_table, write_report
-    from lastmile.compare.runs import compare_runs, rewards_of
+    from lastmile.compare.runs import compare_runs
     from lastmile.config import parse_recipe
 
     recipe = parse_recipe(opened[0].recipe.model_dump(mode="json"), settings or [], where=str(runs[0]))
-    found = compare_runs(opened, recipe.compare, lambda text: typer.echo(text, err=True))
-    extra = [prediction_system(name, path, len(found.examples)) for name, path in named.items()]
-    systems = [*found.systems, *extra]
+    others = {name: read_predictions(path) for name, path in named.items()}
+    found = compare_runs(opened, recipe.compare, lambda text: typer.echo(text, err=True), others)
     report = build_report(
         found.title,
         found.examples,
-        systems,
+        found.systems,
         found.judge.profile,
         recipe.compare,
         several=recipe.compare.targets,
         seed=recipe.seed,
         signature=found.signature,
         curves=found.curves,
-        rewards_by_system=found.rewards | rewards_of(extra, found.examples, found.judge),
+        rewards_by_system=found.rewards,
+        unseen=found.unseen,
         resources=found.resources,
     )
-    page = write_report(out or opened[0].path / "report", report, found.examples, systems)
+    page = write_report(out or opened[0].path / "report", report, found.examples, found.systems)
     if as_json:
         typer.echo(json.dumps(json.loads((page.parent / "report.json").read_text(encoding="utf-8")), indent=2))
     else:

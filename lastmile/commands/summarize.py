@@ -18,9 +18,9 @@ def summarize_command(
     model: Annotated[str, typer.Option(help="A run (its best checkpoint), a folder or a hub name.")],
     out: Annotated[Path, typer.Option(help="JSONL with `id` and `summary`; finished ids are skipped.")],
     document_column: Annotated[str | None, typer.Option(help="Column with the documents.")] = None,
-    num_beams: Annotated[int | None, typer.Option(help="Default: as the run decodes, else 1.")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(help="Default: as the run decodes, else 64.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Documents decoded together.")] = None,
+    num_beams: Annotated[int | None, typer.Option(min=1, help="Default: as the run decodes, else 1.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Default: as the run decodes, else 64.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Documents decoded together.")] = None,
     post: Annotated[bool, typer.Option("--post", help="Run the post-processing rules on each summary.")] = False,
 ) -> None:
     """Summarize a file of documents. Stop it whenever you like: the same command goes on where it stopped.

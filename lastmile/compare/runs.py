@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import torch
 
 from lastmile.compare.baselines import lead_system, rerank, target_system
 from lastmile.compare.postprocess import post_processed
-from lastmile.compare.systems import LIKELIHOOD, N_BEST, POLICY_GRADIENT, System
+from lastmile.compare.systems import LEAD, LIKELIHOOD, N_BEST, POLICY_GRADIENT, TARGET, System
 from lastmile.config import Compare, Recipe
 from lastmile.corpus.sources import load_corpus
 from lastmile.corpus.tokens import TokenizedSplit
@@ -42,16 +42,28 @@ class Comparison:
     signature: dict[str, object]
     curves: list[dict]
     resources: dict[str, object]
+    unseen: tuple[str, ...]
 
 
-def compare_runs(runs: Sequence[RunFolder], settings: Compare, say: Talk) -> Comparison:
+def compare_runs(
+    runs: Sequence[RunFolder],
+    settings: Compare,
+    say: Talk,
+    predictions: Mapping[str, Sequence[Summary]] | None = None,
+) -> Comparison:
     """Decode and post-process the systems of all runs, and the rivals that need no run.
 
     Runs of one recipe that differ in seed alone are one system with several runs. The first run's profile and judge
     measure everything.
 
+    Args:
+        runs: Finished runs on the same data.
+        settings: How to decode and post-process.
+        say: Told what was decoded.
+        predictions: Name to the summaries of another system, one for each test document in order.
+
     Raises:
-        InputError: If a run is unfinished or the runs were trained on different data.
+        InputError: If a run is unfinished, the runs were trained on different data, or predictions do not fit.
     """
     _check(runs)
     first = runs[0]
@@ -64,6 +76,7 @@ def compare_runs(runs: Sequence[RunFolder], settings: Compare, say: Talk) -> Com
             f"then {trained_on[:12]}). Bring the old data back"
         )
     examples = [corpus.test[i] for i in range(len(corpus.test))]
+    _check_predictions(predictions or {}, len(examples))
     judge = Judge(recipe.rewards, recipe.penalties, first.profile)
     systems: list[System] = []
     hashes: dict[str, str] = {}
@@ -88,6 +101,7 @@ def compare_runs(runs: Sequence[RunFolder], settings: Compare, say: Talk) -> Com
         if system.name in (LIKELIHOOD, POLICY_GRADIENT) or system.family in (LIKELIHOOD, POLICY_GRADIENT)
         if not system.name.startswith(N_BEST)
     ]
+    systems += [System(name, tuple(written), family=name) for name, written in (predictions or {}).items()]
     systems += [lead_system(examples), target_system(examples)]
     return Comparison(
         title=f"{corpus.name}: {', '.join(run.path.name for run in runs)}",
@@ -98,7 +112,23 @@ def compare_runs(runs: Sequence[RunFolder], settings: Compare, say: Talk) -> Com
         signature={"data": corpus.fingerprint, "checkpoints": hashes},
         curves=_curves(first),
         resources={run.path.name: run.manifest.get("stages", {}) for run in runs},
+        unseen=unseen_measures(recipe, has_facts=bool(examples and examples[0].facts)),
     )
+
+
+def unseen_measures(recipe: Recipe, has_facts: bool = False) -> tuple[str, ...]:
+    """Three metrics that the trained reward neither contains nor prices, to be shown beside it."""
+    priced = {flag for flag, coefficient in recipe.penalties.items() if coefficient}
+    candidates = {
+        "wrong_facts": not has_facts,
+        "absent_words": "unsupported_word" in priced,
+        "repeated_trigrams": "repetition" in priced,
+        "copied_trigrams": "copy" in priced,
+        "novel_2grams": False,
+        "distinct_2": False,
+        "density": False,
+    }
+    return tuple(metric for metric, left_out in candidates.items() if not left_out)[:3]
 
 
 def rewards_of(systems: Sequence[System], examples: Sequence[Example], judge: Judge) -> dict[str, np.ndarray]:
@@ -182,14 +212,30 @@ def _in_order(systems: list[System]) -> list[System]:
 
 def _check(runs: Sequence[RunFolder]) -> None:
     problems = [
-        f"`{run.path}` has no finished stage yet; continue it with `lastmile tune --resume {run.path}`"
+        f"`{run.path}` is not finished. Continue it with `lastmile tune --resume {run.path}`"
         for run in runs
-        if not run.has("baseline") or "likelihood" not in run.manifest.get("stages", {})
+        if not run.is_finished
     ]
     fingerprints = {run.manifest["data"]["fingerprint"] for run in runs if "data" in run.manifest}
     if len(fingerprints) > 1:
         names = ", ".join(f"`{run.path}`: {run.recipe.data.name}" for run in runs)
         problems.append(f"runs of different data cannot be compared ({names})")
+    if problems:
+        raise InputError.of(problems)
+
+
+def _check_predictions(predictions: Mapping[str, Sequence[Summary]], num_documents: int) -> None:
+    ours = (LIKELIHOOD, POLICY_GRADIENT, LEAD, N_BEST, TARGET)
+    problems = [
+        f"`--predictions {name}=…`: holds {len(summaries)} summaries, but there are {num_documents} test documents"
+        for name, summaries in predictions.items()
+        if len(summaries) != num_documents
+    ]
+    problems += [
+        f"`--predictions {name}=…`: `{name}` is the name of a system of ours. Choose another"
+        for name in predictions
+        if name.startswith(ours)
+    ]
     if problems:
         raise InputError.of(problems)
 

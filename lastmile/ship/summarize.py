@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lastmile.policy.decode import decode_batch
 from lastmile.policy.load import weights_hash
 from lastmile.policy.policy import Policy
 from lastmile.records import Split
+from lastmile.train.run import write_text, writing
 
 
 def summarize(
@@ -42,8 +43,8 @@ def summarize(
     Args:
         policy: The model.
         documents: What to summarize; targets are not looked at.
-        out: JSONL file: `id`, `summary`, `ended`, `model` (short hash of the weights), and `changed` (the rules that
-            changed it) with post-processing.
+        out: JSONL file: `id`, `summary`, `ended`, `model` and `settings` (short hashes of the weights and of how they
+            were used), and `changed` (the rules that changed it) with post-processing.
         decoding: How to write.
         data: Prefix and token limits.
         rules: Post-processing rules, in order.
@@ -54,12 +55,16 @@ def summarize(
         How many documents were decoded now.
 
     Raises:
-        InputError: If `out` was written by another model or with other post-processing.
+        InputError: If `out` was written by another model or with other settings.
+        RunError: If `out` cannot be written.
     """
-    model = weights_hash(policy)[:12]
+    used = [decoding.model_dump(exclude={"batch_size"}), data.prefix, data.max_document_tokens, list(rules)]
+    made_by = {"model": weights_hash(policy)[:12], "settings": _hash(used)}
     partial = out.with_name(out.name + ".partial")
     done = {row["id"]: row for file in (out, partial) if file.exists() for row in _rows(file)}
-    _check(done, model, bool(rules), out)
+    _check(done.values(), made_by, out)
+    with writing(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
     if partial.exists():
         _write(partial, list(_rows(partial)))
     ids = [documents[i].id for i in range(len(documents))]
@@ -75,8 +80,8 @@ def summarize(
             progress=progress,
         )
         order = np.array(waiting)[np.argsort(tokens.document_lengths[waiting], kind="stable")]
-        with partial.open("a", encoding="utf-8") as file, _bar(len(waiting), progress) as bar:
-            task = bar.add_task("summarizing", total=len(waiting))
+        with writing(partial), partial.open("a", encoding="utf-8") as file, _bar(progress) as bar:
+            task = bar.add_task("summarizing", total=len(waiting), rate="")
             for start in range(0, len(order), decoding.batch_size):
                 batch = tokens.batch(order[start : start + decoding.batch_size], policy.pad_id)
                 for example, summary in zip(batch.examples, decode_batch(policy, batch, decoding), strict=True):
@@ -84,11 +89,11 @@ def summarize(
                     if rules:
                         summary, changed = post_process(example.document, summary, rules, profile)
                         row["changed"] = list(changed)
-                    row |= {"summary": summary.text, "ended": summary.ended, "model": model}
+                    row |= {"summary": summary.text, "ended": summary.ended, **made_by}
                     done[example.id] = row
                     file.write(_line(row))
                 file.flush()
-                bar.advance(task, len(batch.examples))
+                bar.update(task, advance=len(batch.examples), rate=f"{bar.tasks[0].speed or 0:.1f}/s")
     if waiting or not out.exists():
         _write(out, [done[example_id] for example_id in ids])
         partial.unlink(missing_ok=True)
@@ -100,38 +105,46 @@ def _line(row: dict) -> str:
 
 
 def _write(file: Path, rows: Sequence[dict]) -> None:
-    aside = file.with_name(f".{file.name}.{os.getpid()}.new")
-    with aside.open("w", encoding="utf-8") as lines:
-        lines.writelines(map(_line, rows))
-    os.replace(aside, file)
+    write_text(file, "".join(map(_line, rows)))
+
+
+def _hash(settings: list) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _rows(file: Path) -> Iterator[dict]:
     """Whole lines; one that a kill cut short is left out and computed again."""
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = file.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 1):
         try:
-            yield json.loads(line)
+            row = json.loads(line)
         except json.JSONDecodeError:
-            if number < len(lines):
-                raise InputError(f"{file} line {number}: is not JSON, so it was not written by `summarize`") from None
+            if number == len(lines):
+                return
+            row = None
+        if not isinstance(row, dict) or "id" not in row:
+            raise InputError(f"{file} line {number}: was not written by `summarize`. Choose another `--out`")
+        yield row
 
 
-def _check(done: dict[str, dict], model: str, post_processed: bool, out: Path) -> None:
-    for row in done.values():
-        if row.get("model") != model or ("changed" in row) != post_processed:
+def _check(done: Iterable[dict], made_by: dict[str, str], out: Path) -> None:
+    for row in done:
+        if row.get("model") != made_by["model"]:
+            other = f"{row.get('model')}, not of {made_by['model']}"
+            raise InputError(f"`{out}` holds summaries of model {other}. Choose another `--out`")
+        if row.get("settings") != made_by["settings"]:
             raise InputError(
-                f"`{out}` holds summaries of model {row.get('model')}{' post-processed' if 'changed' in row else ''}, "
-                f"not of {model}{' post-processed' if post_processed else ''}. Choose another `--out`"
+                f"`{out}` holds summaries of the same model with other settings (decoding, token limits, "
+                "post-processing). Repeat those, or choose another `--out`"
             )
 
 
-def _bar(total: int, shown: bool) -> Progress:
+def _bar(shown: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TextColumn("{task.speed:.1f}/s" if total else ""),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         disable=not shown,

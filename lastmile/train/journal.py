@@ -100,12 +100,13 @@ class Journal:
         self._append("samples.jsonl", [json.dumps(row, ensure_ascii=False) for row in rows])
         cells = ["| id | summary | target |", "|---|---|---|"]
         cells += [f"| {_cell(row['id'])} | {_cell(row['summary'])} | {_cell(row['target'])} |" for row in rows]
-        self.board.add_text(f"{stage.name}/samples", "\n".join(cells), step)
-        self.board.add_histogram(f"{stage.name}/words", np.array([len(s.text.split()) for s in summaries]), step)
         totals = np.concatenate([np.zeros(0), *(scores for _, _, scores in getattr(stage, "newest", ()))])
-        if not np.isnan(totals).all():
-            self.board.add_histogram(f"{stage.name}/sampled_total", totals[~np.isnan(totals)], step)
-        self.board.flush()
+        with writing(self.path / "tensorboard"):
+            self.board.add_text(f"{stage.name}/samples", "\n".join(cells), step)
+            self.board.add_histogram(f"{stage.name}/words", np.array([len(s.text.split()) for s in summaries]), step)
+            if not np.isnan(totals).all():
+                self.board.add_histogram(f"{stage.name}/sampled_total", totals[~np.isnan(totals)], step)
+            self.board.flush()
         self.say(
             f"{stage.name.replace('_', ' ')} step {step}: ROUGE-1/2/L {values['rouge1']:.2f}/{values['rouge2']:.2f}/"
             f"{values['rougeL']:.2f}, flagged {values['flag_rate']:.1%} of summaries and {values['flagged_words']:.1%} "
@@ -115,8 +116,9 @@ class Journal:
     def _write(self, stage: str, step: int, split: str, values: Mapping[str, float]) -> None:
         row = {"stage": stage, "step": step, "split": split, **{name: _plain(value) for name, value in values.items()}}
         self._append("metrics.jsonl", [json.dumps(row)])
-        for name, value in values.items():
-            self.board.add_scalar(f"{stage}/{split}/{name}", value, step)
+        with writing(self.path / "tensorboard"):
+            for name, value in values.items():
+                self.board.add_scalar(f"{stage}/{split}/{name}", value, step)
 
     def _append(self, name: str, lines: Sequence[str]) -> None:
         with writing(self.path / name), (self.path / name).open("a", encoding="utf-8") as file:
@@ -128,7 +130,7 @@ class Journal:
             if not file.exists():
                 continue
             kept = []
-            for line in file.read_text(encoding="utf-8").splitlines():
+            for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
                 try:
                     row = json.loads(line)
                 except json.JSONDecodeError:
