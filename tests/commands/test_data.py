@@ -83,7 +83,7 @@ def test_show_counts_tokens_with_the_tokenizer_of_a_model(run, folder, tmp_path_
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    backend = Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
+    backend = Tokenizer(models.WordLevel({"<unk>": 0, "A": 1, "The": 2}, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     place = tmp_path_factory.mktemp("model")
     PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>").save_pretrained(place)
