@@ -68,7 +68,7 @@ def compare_runs(
     _check(runs)
     first = runs[0]
     recipe = first.recipe
-    corpus = load_corpus(recipe.data, seed=recipe.seed)
+    corpus = load_corpus(recipe.data)
     trained_on = first.manifest["data"]["fingerprint"]
     if corpus.fingerprint != trained_on:
         raise InputError(

@@ -23,7 +23,8 @@ from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.judge import Judge
 from lastmile.judge.metrics import METRICS
 from lastmile.judge.profile import profile_targets
-from lastmile.policy.load import build_small_policy, check_model, is_cased, load_policy
+from lastmile.policy.build import build_small_policy
+from lastmile.policy.load import check_model, is_cased, load_policy
 from lastmile.policy.policy import Policy
 from lastmile.records import Corpus
 from lastmile.train.journal import Journal
@@ -117,7 +118,7 @@ class Prepared:
 def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
     """Load data and policy, look at the targets, check rewards, tokenize."""
     is_first = is_first_process()
-    corpus = load_corpus(recipe.data, seed=recipe.seed)
+    corpus = load_corpus(recipe.data)
     manifest = run.manifest
     if "data" in manifest and manifest["data"]["fingerprint"] != corpus.fingerprint:
         raise InputError(
@@ -221,6 +222,7 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
         prepared.validation,
         prepared.judge.profile,
         recipe.compare.decoding,
+        several=recipe.compare.targets,
         every=settings.validate_every,
         num_documents=settings.validation_documents,
         select_by=select_by,
@@ -228,7 +230,8 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
         checkpoint=checkpoint,
         stop=stop,
     )
-    trainer = _trainer(recipe.hardware, stage.total_steps, validate)
+    with quiet_lightning():
+        trainer = _trainer(recipe.hardware, stage.total_steps, validate)
     before = time.monotonic()
     with quiet_lightning(), journal.stage(stage.name, stage.total_steps):
         try:

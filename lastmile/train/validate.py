@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -21,6 +22,8 @@ from lastmile.records import Example, Summary
 from lastmile.train.journal import Journal
 from lastmile.train.run import RunFolder
 from lastmile.train.stage import Stage, gather
+
+Several = Literal["best", "mean", "first"]
 
 
 def length_batches(split: TokenizedSplit, limit: int, batch_size: int) -> list[np.ndarray]:
@@ -44,11 +47,11 @@ def write_summaries(
 
 
 def held_out_measures(
-    examples: Sequence[Example], summaries: Sequence[Summary], profile: TargetProfile
+    examples: Sequence[Example], summaries: Sequence[Summary], profile: TargetProfile, several: Several = "first"
 ) -> dict[str, float]:
     """Every metric of `measure` (NaN where nothing was written to measure), and the share of documents whose summary
     no other document got (`distinct`)."""
-    measures = measure(examples, summaries, profile, several="first")
+    measures = measure(examples, summaries, profile, several=several)
     counts = Counter(summary.text for summary in summaries)
     distinct = sum(counts[summary.text] == 1 for summary in summaries) / len(summaries)
     values = {name: measures.value(name) for name in measures.statistics}
@@ -78,6 +81,7 @@ class Validate(pl.Callback):
         split: Tokenised validation documents.
         profile: Of the training targets.
         decoding: As at evaluation.
+        several: Which of several targets ROUGE takes, as at evaluation.
         every: Optimizer steps between validations.
         num_documents: The first so many documents of the split.
         select_by: Metric to weight; their sum is the held-out measure.
@@ -94,6 +98,7 @@ class Validate(pl.Callback):
         profile: TargetProfile,
         decoding: Decoding,
         *,
+        several: Several,
         every: int,
         num_documents: int,
         select_by: dict[str, float],
@@ -109,6 +114,7 @@ class Validate(pl.Callback):
             checkpoint,
             stop,
         )
+        self.several = several
         self.batches = length_batches(split, num_documents, decoding.batch_size)
         self.best, self.best_step, self.misses, self.last_step = -math.inf, 0, 0, -1
         self.kl_since: list[float] = []
@@ -156,7 +162,7 @@ class Validate(pl.Callback):
         found = {place: summary for part in gather(found) for place, summary in part.items()}
         places = sorted(found)
         examples, summaries = [self.split.example(i) for i in places], [found[i] for i in places]
-        values = held_out_measures(examples, summaries, self.profile)
+        values = held_out_measures(examples, summaries, self.profile, self.several)
         # Without a word written a metric may be NaN: worse than any number.
         held_out = sum(weight * values[name] for name, weight in self.select_by.items())
         values["held_out"] = -math.inf if math.isnan(held_out) else held_out
