@@ -115,7 +115,8 @@ def test_a_document_without_facts_is_refused():
 
 
 def test_no_target_of_the_whole_corpus_has_a_flag():
-    assert [example.id for example in EVERYTHING if unsupported_facts(example, example.target)] == []
+    flagged = [e.id for e in EVERYTHING for target in e.targets if unsupported_facts(e, target)]
+    assert flagged == []
 
 
 def test_no_document_has_an_absent_fact():
@@ -167,7 +168,7 @@ def kind(example: Example, name: str):
     return next(story for story in STORIES if example.facts.keys() <= story.facts.keys()).facts[name]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(told_facts(), st.sampled_from(EVERYTHING))
 def test_a_fact_of_another_document_is_flagged(chosen, other):
     example, _, form = chosen
@@ -178,7 +179,7 @@ def test_a_fact_of_another_document_is_flagged(chosen, other):
                 assert unsupported_facts(example, put(example, form, foreign)), (form, foreign)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(told_facts(), st.integers(0, 10**6))
 def test_another_number_is_flagged(chosen, number):
     example, _, form = chosen
@@ -187,7 +188,7 @@ def test_another_number_is_flagged(chosen, number):
         assert unsupported_facts(example, wrong) or wrong == example.target
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(told_facts())
 def test_a_distractor_in_the_place_of_a_fact_is_misplaced(chosen):
     example, name, form = chosen
@@ -198,7 +199,7 @@ def test_a_distractor_in_the_place_of_a_fact_is_misplaced(chosen):
                 assert [flag.name for flag in flags] == ["misplaced_fact"], (form, distractor)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(EVERYTHING), st.sampled_from(EVERYTHING), st.text())
 def test_any_text_gives_flags_in_order_without_overlap(example, other, noise):
     half = example.target[: len(example.target) // 2]
