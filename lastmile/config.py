@@ -292,7 +292,8 @@ def _with_overrides(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str,
                 node[key] = {}
             node = node[key]
         try:
-            node[keys[-1]] = _number(yaml.safe_load(text))
+            value = yaml.safe_load(text)
+            node[keys[-1]] = _number(value) if value == text else value  # what stands in quotes stays text
         except yaml.YAMLError:
             problems.append(f"`{override}`: the value is not readable as YAML")
     if problems:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -48,10 +47,17 @@ def write_corpus(folder: Path, train: int = 24, validation: int = 6, test: int =
     return folder
 
 
+def write_articles(path: Path) -> Path:
+    """Seven documents without summaries, the shortest in the middle."""
+    texts = [*SENTENCES[:3], "Short.", *SENTENCES[3:]]
+    return write_rows(path, [{"id": f"a{number}", "document": text} for number, text in enumerate(texts)])
+
+
 @cache
 def tiny_checkpoint(family: str = "bart", **settings: Any) -> Path:
     """A tiny untrained model in a folder of its own, made once a session."""
-    folder = Path(_models().name, f"{family}-{len(list(Path(_models().name).iterdir()))}")
+    name = "-".join([family, *(f"{key}={value}" for key, value in settings.items())])
+    folder = Path(_models().name, name)
     tiny_policy(family, **settings).save(folder)
     return folder
 
@@ -91,6 +97,24 @@ def small_run(path: Path, recipe: Recipe) -> RunFolder:
     return run
 
 
+@cache
+def taught_checkpoint() -> Path:
+    """A tiny BART that learnt to begin its summaries as people do (ROUGE-L above 10); untrained ones write noise."""
+    data = write_corpus(Path(_models().name, "data"))
+    settings = "likelihood.epochs=20", "likelihood.learning_rate=1e-2", "likelihood.label_smoothing=0"
+    recipe = small_recipe(data, *settings, "policy_gradient.steps=0", model=tiny_checkpoint("bart", init_std=0.1))
+    run = small_run(Path(_models().name, "taught"), recipe)
+    assert metrics(run, split="validation")[-1]["rougeL"] > 10
+    return run.path / "baseline"
+
+
+@cache
+def finished_run(seed: int = 1) -> RunFolder:
+    """A run of both stages, made once a session; copy it before you change it."""
+    recipe = small_recipe(write_corpus(Path(_models().name, "data")), f"seed={seed}", model=taught_checkpoint())
+    return small_run(Path(_models().name, f"run-{seed}"), recipe)
+
+
 def metrics(run: RunFolder, stage: str | None = None, split: str | None = None) -> list[dict]:
     """Rows of metrics.jsonl, without what a clock put there."""
     rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -104,12 +128,12 @@ def weights(run: RunFolder, checkpoint: str) -> bytes:
     return (run.path / checkpoint / "model.safetensors").read_bytes()
 
 
-# Rewards for recipes: `small:writes_a` and the like.
+# Rewards for recipes: `small:likes_vowels` and the like.
 
 
-def writes_a(examples: Sequence[Example], summaries: Sequence[str]) -> list[float]:
-    """The share of the letter a."""
-    return [text.count("a") / len(text) for text in summaries]
+def likes_vowels(examples: Sequence[Example], summaries: Sequence[str]) -> list[float]:
+    """The share of vowels."""
+    return [sum(text.count(vowel) for vowel in "aeiou") / len(text) for text in summaries]
 
 
 def sees_the_example(examples: Sequence[Example], summaries: Sequence[str]) -> list[float]:
@@ -140,8 +164,3 @@ def breaks_on_models(examples: Sequence[Example], summaries: Sequence[str]) -> l
     if any(text not in example.targets for example, text in zip(examples, summaries, strict=True)):
         raise KeyError("teapot")
     return [1.0] * len(summaries)
-
-
-def die(*_: object, **__: object) -> None:
-    """What no process can catch; stands in for any function."""
-    os.kill(os.getpid(), 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -42,17 +43,16 @@ def tune_command(
     Example: `lastmile tune --data cnn_dm`, or with your own documents
     `lastmile tune --data my.jsonl --model facebook/bart-base policy_gradient.steps=300`
     """
-    short = {
+    words = {
         "data.name": data,
         "data.document_column": document_column,
         "data.summary_column": summary_column,
-        "seed": seed,
         "hardware.accelerator": accelerator,
-        "hardware.devices": devices,
         "hardware.strategy": strategy,
         "hardware.precision": precision,
     }
-    given = [f"{key}={value}" for key, value in short.items() if value is not None]
+    given = [f"{key}={_quoted(value)}" for key, value in words.items() if value is not None]
+    given += [f"{key}={value}" for key, value in (("seed", seed), ("hardware.devices", devices)) if value is not None]
     if resume is not None:
         if given or overrides or recipe or model or out:
             raise InputError("`--resume RUN` takes its settings from the run; give nothing else beside it")
@@ -86,14 +86,19 @@ def resolve(data: str | None, recipe: str | None, model: str | None, overrides: 
     path = find_recipe(recipe) if recipe else default_recipe_for(data)
     chosen = []
     if model is not None:
-        chosen = [f"model.name={model}", "model.build=null"]
+        chosen = [f"model.name={_quoted(model)}", "model.build=null"]
         if Path(model).is_dir():
             chosen.append("likelihood.epochs=0")
     return load_recipe(path, [*chosen, *overrides])
 
 
+def _quoted(word: str) -> str:
+    """A word as YAML that stays this word: data may be called `2024`, `yes` or `a: b`."""
+    return json.dumps(word, ensure_ascii=False)
+
+
 def default_folder(recipe) -> Path:
     """`runs/DATA-METHOD-seedN`, from what the data are called."""
-    name = Path(recipe.data.name.partition("#")[0]).name.partition(".")[0]
+    name = Path(recipe.data.name.rpartition("#")[0] or recipe.data.name).resolve().name.partition(".")[0]
     method = recipe.policy_gradient.method if recipe.policy_gradient.steps else "likelihood"
     return Path("runs") / f"{name}-{method}-seed{recipe.seed}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -12,18 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import die, metrics, small_recipe, small_run, tiny_checkpoint, weights, write_corpus
+from deaths import MOMENTS, dying_run
+from small import metrics, small_recipe, small_run, tiny_checkpoint, weights, write_corpus
 
-import lastmile.train.tune
 from lastmile.config import Recipe
 from lastmile.errors import InputError, RunError
 from lastmile.train.run import RunFolder
-from lastmile.train.tune import AtomicCheckpoint, tune
+from lastmile.train.tune import tune
 from lastmile.train.validate import Validate
-
-# A server that has imported everything and computed nothing: its children start at once and die alone.
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["lastmile.train.tune", "lastmile.train.validate"])
 
 
 @pytest.fixture(scope="module")
@@ -63,92 +58,9 @@ def assert_same(run: RunFolder, other: RunFolder) -> None:
     assert sorted(p.name for p in run.path.iterdir()) == sorted(p.name for p in other.path.iterdir())
 
 
-def on_call(number: int, module: object, name: str, instead=die) -> None:
-    """Replace a function so that its n-th call does something else."""
-    real, calls = getattr(module, name), []
-
-    def counting(*arguments, **settings):
-        calls.append(1)
-        if len(calls) == number:
-            return instead(*arguments, **settings)
-        return real(*arguments, **settings)
-
-    setattr(module, name, counting)
-
-
-def at_step(stage: str, step: int) -> None:
-    """Die after an optimizer step, before its numbers are written."""
-    real = Validate.on_train_batch_end
-
-    def watched(self, trainer, module, *rest):
-        if module.name == stage and trainer.global_step == step:
-            die()
-        real(self, trainer, module, *rest)
-
-    Validate.on_train_batch_end = watched
-
-
-def at_rename(name: str, if_there: str) -> None:
-    """Die before a file or folder gets its name, once another one is there."""
-    real = os.replace
-
-    def watched(old, new):
-        if Path(old).match(name) and Path(old).with_name(if_there).exists():
-            die()
-        real(old, new)
-
-    os.replace = watched
-
-
-def half_a_checkpoint(checkpoint, file) -> None:
-    """Die in the middle of torch.save."""
-    torch.save(checkpoint, file)
-    file.truncate(file.tell() // 2)
-    die()
-
-
-def half_a_line(self, name: str, lines: list[str]) -> None:
-    with (self.path / name).open("a") as file:
-        file.write(lines[0][:40])
-        file.flush()
-        die()
-
-
-MOMENTS = {
-    "before the first step": lambda: at_step("likelihood", 1),
-    "in the middle of stage 1": lambda: at_step("likelihood", 5),
-    "after `baseline` was written, before its checkpoint": lambda: on_call(1, AtomicCheckpoint, "save_checkpoint"),
-    "in the middle of a checkpoint": lambda: on_call(2, torch, "save", half_a_checkpoint),
-    "between the stages": lambda: on_call(1, lastmile.train.tune, "fit_policy_gradient"),
-    "between the renames of a swap": lambda: at_rename(".best.new", if_there=".best.old"),
-    "before a manifest is renamed": lambda: at_rename(".manifest.json.*.new", if_there="best"),
-    "in the middle of a line": lambda: on_call(9, lastmile.train.tune.Journal, "_append", half_a_line),
-    "in the middle of stage 2": lambda: at_step("policy_gradient", 3),
-    "before the run folder is tidied": lambda: on_call(1, lastmile.train.tune.shutil, "rmtree"),
-}
-
-
-def start_and_die(moment: str | None, path: Path, recipe: Recipe, cache: str) -> None:
-    """Body of a child: a run that meets its moment."""
-    os.environ["LASTMILE_CACHE"] = cache
-    torch.set_num_threads(1)
-    run = RunFolder.new(path)
-    run.begin(recipe)
-    if moment:
-        MOMENTS[moment]()
-    tune(recipe, run)
-
-
-def child(moment: str | None, path: Path, recipe: Recipe) -> multiprocessing.Process:
-    arguments = (moment, path, recipe, os.environ["LASTMILE_CACHE"])
-    process = processes.Process(target=start_and_die, args=arguments, daemon=True)
-    process.start()
-    return process
-
-
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_row16_killed_and_resumed_is_as_if_nothing_had_happened(moment, tmp_path, recipe, uninterrupted):
-    process = child(moment, tmp_path / "run", recipe)
+    process = dying_run(moment, tmp_path / "run", recipe)
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
     run = RunFolder.open(tmp_path / "run")
@@ -160,7 +72,7 @@ def test_row16_killed_and_resumed_is_as_if_nothing_had_happened(moment, tmp_path
 @pytest.mark.parametrize("lines", [4, 11])
 def test_row16_killed_from_outside_again_and_again(lines, tmp_path, recipe, uninterrupted):
     """Wherever it stands when so many lines are written: between two instructions of any library."""
-    process = child(None, tmp_path / "run", recipe)
+    process = dying_run(None, tmp_path / "run", recipe)
     file = tmp_path / "run" / "metrics.jsonl"
     while process.is_alive() and (not file.exists() or len(file.read_bytes().splitlines()) < lines):
         time.sleep(0.005)
@@ -185,9 +97,7 @@ def interrupted_in_stage_2(path: Path, recipe: Recipe, monkeypatch) -> RunFolder
         patch.setattr(Validate, "on_train_batch_end", press)
         tune(recipe, run)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    assert str(error.value) == (
-        f"interrupted. `lastmile tune --resume {path}` goes on from the last validation"
-    )
+    assert str(error.value) == (f"interrupted. `lastmile tune --resume {path}` goes on from the last validation")
     return run
 
 
