@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import FAMILIES, tiny_batch, tiny_policy
 
@@ -83,6 +83,7 @@ def test_the_cache_holds_one_copy_of_a_document(family):
     assert all(layer.keys.shape[0] == 48 for layer in folded.self_attention_cache.layers)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=5).filter(any), *[st.integers(1, 3)] * 3)
 def test_unfolding_undoes_folding(counts, heads, length, width):
     rows = ragged(counts)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import FAMILIES, tiny_batch, tiny_policy
 from torch.nn.functional import cross_entropy, linear
@@ -194,6 +194,7 @@ def test_small_slices_give_the_same_scores(family, small_slices, monkeypatch):
     torch.testing.assert_close(sliced, score(policy, encoded, ids, mask), rtol=1e-5, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=40))
 def test_length_groups_hold_each_row_with_a_token_once(lengths):
     lengths = torch.tensor(lengths)
