@@ -10,13 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
-
-FOLDED = "lastmile_folded"
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,46 +65,3 @@ class Rows:
         output = output.view(documents, heads, self.num_slots, length, width).permute(0, 2, 3, 1, 4)
         output = output.reshape(documents * self.num_slots, length, heads, width)
         return output if self.is_grid else output[self.document * self.num_slots + self.slot]
-
-
-def folded_attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    rows: Rows | None = None,
-    **settings: object,
-) -> tuple[Tensor, None]:
-    """Attention function for transformers: folds cross-attention where `rows` is given, else plain SDPA.
-
-    Args:
-        module: The attention layer; cross-attention is the one in a decoder that is not causal.
-        query: `(R, H, t, d)`.
-        key: `(B, H, S, d)`, one a document.
-        value: `(B, H, S, d)`.
-        attention_mask: `(B, 1, 1, S)` bool, True where a document token counts; None where all do.
-        rows: The rows' documents.
-        settings: `scaling`, `dropout` and what else the layer passes. The position bias that T5 passes to its
-            cross-attention is all zeros and is left out.
-
-    Returns:
-        `(R, t, H, d)` and no weights.
-    """
-    is_cross_attention = getattr(module, "is_decoder", False) and not module.is_causal
-    if rows is None or not is_cross_attention:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
-    output = scaled_dot_product_attention(
-        rows.fold(query),
-        key,
-        value,
-        attn_mask=attention_mask,
-        dropout_p=settings.get("dropout", 0.0),
-        scale=settings.get("scaling"),
-    )
-    return rows.unfold(output).contiguous(), None
-
-
-AttentionInterface.register(FOLDED, folded_attention)
-AttentionMaskInterface.register(FOLDED, sdpa_mask)

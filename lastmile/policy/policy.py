@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
 
-from lastmile.policy.fold import FOLDED, Rows
+from lastmile.policy.attention import FOLDED
+from lastmile.policy.fold import Rows
 
 
 @dataclass(frozen=True, slots=True)
