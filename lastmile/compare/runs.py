@@ -157,9 +157,11 @@ class _Decoder:
         self.weights, self.written, self.say = weights, written, say
 
     def summaries(self, num_candidates: int, what: str) -> list[list[Summary]]:
-        """`[b][k]`: one summary a document as the recipe decodes, or the n best of beam search."""
-        identity = [self.weights, self.run.manifest["data"], self.settings.decoding.model_dump(), num_candidates]
-        identity.append(self.run.recipe.data.model_dump())
+        """`[b][k]`: one summary a document as the recipe decodes; with more candidates, samples beside it."""
+        recipe, decoding = self.run.recipe, self.settings.decoding
+        identity = [self.weights, self.run.manifest["data"], recipe.data.model_dump(), decoding.model_dump()]
+        if num_candidates > 1:
+            identity += [recipe.sampling.model_dump(), num_candidates]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         file = self.run.path / "decoded" / f"{key}.json"
         if key not in self.written:
@@ -178,13 +180,13 @@ class _Decoder:
         from rich.progress import track
 
         decoding = self.settings.decoding
-        batches = length_batches(self.split, len(self.split), max(1, decoding.batch_size // num_candidates))
+        batches = length_batches(self.split, len(self.split), decoding.batch_size)
         found: dict[int, list[Summary]] = {}
         shown = track(batches, description=what, console=Console(stderr=True), transient=True)
         for documents in shown:
             batch = self.split.batch(documents, self.policy.pad_id)
             if num_candidates > 1:
-                rows = decode_candidates(self.policy, batch, decoding, num_candidates)
+                rows = decode_candidates(self.policy, batch, decoding, self.run.recipe.sampling, num_candidates)
             else:
                 rows = [[summary] for summary in decode_batch(self.policy, batch, decoding)]
             found |= zip(documents.tolist(), rows, strict=True)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from lastmile.config import Decoding
+from lastmile.config import Decoding, Sampling
 from lastmile.policy.policy import Policy
-from lastmile.policy.sample import greedy
+from lastmile.policy.sample import greedy, read_summaries, row_uniforms, sample
 from lastmile.records import Summary, TokenBatch
 
 
@@ -26,7 +26,7 @@ def decode_batch(policy: Policy, batch: TokenBatch, settings: Decoding) -> list[
 
 
 def generation_config(policy: Policy, settings: Decoding) -> GenerationConfig:
-    """Exactly the decoding that was asked for; printed and stored with every number made from it."""
+    """Exactly the decoding that was asked for, whatever the checkpoint brought."""
     forced = len(policy.prefix) - 1  # `generate` counts a forced first token as new, we do not.
     return GenerationConfig(
         num_beams=settings.num_beams,
@@ -45,18 +45,28 @@ def generation_config(policy: Policy, settings: Decoding) -> GenerationConfig:
 
 @torch.no_grad()
 def decode_candidates(
-    policy: Policy, batch: TokenBatch, settings: Decoding, num_candidates: int
+    policy: Policy, batch: TokenBatch, settings: Decoding, sampling: Sampling, num_candidates: int
 ) -> list[list[Summary]]:
-    """The `num_candidates` most probable summaries of each document that beam search finds, best first."""
-    wanted = settings.model_copy(update={"num_beams": max(num_candidates, settings.num_beams)})
-    rows = _generate(policy, batch, wanted, num_candidates)
-    flat = _read(policy, rows)
-    return [flat[start : start + num_candidates] for start in range(0, len(flat), num_candidates)]
+    """Candidates for n-best reranking: the summary as `settings` decode it, then samples; `[b][k]`.
+
+    Args:
+        policy: In evaluation mode.
+        batch: B documents.
+        settings: How the first candidate is decoded, and the longest that any may be.
+        sampling: Temperature and truncation of the other `num_candidates` − 1. Their random numbers depend on the
+            example id alone, so every comparison draws the same ones.
+        num_candidates: At least 2.
+    """
+    ids = [example.id for example in batch.examples]
+    uniforms = row_uniforms(0, 0, ids, num_candidates - 1, settings.max_new_tokens)
+    encoded = policy.encode(batch.document_ids.to(policy.device), batch.document_mask.to(policy.device))
+    sampled = read_summaries(policy, sample(policy, encoded, uniforms, sampling))
+    decoded = decode_batch(policy, batch, settings)
+    return [[first, *others] for first, others in zip(decoded, sampled, strict=True)]
 
 
-def _generate(policy: Policy, batch: TokenBatch, settings: Decoding, num_candidates: int = 1) -> Tensor:
+def _generate(policy: Policy, batch: TokenBatch, settings: Decoding) -> Tensor:
     config = generation_config(policy, settings)
-    config.num_return_sequences = num_candidates
     ids, mask = batch.document_ids.to(policy.device), batch.document_mask.to(policy.device)
     rows = policy.model.generate(input_ids=ids, attention_mask=mask.long(), generation_config=config)
     return rows[:, len(policy.prefix) :]
