@@ -109,8 +109,9 @@ class Journal:
             self.board.flush()
         self.say(
             f"{stage.name.replace('_', ' ')} step {step}: ROUGE-1/2/L {values['rouge1']:.2f}/{values['rouge2']:.2f}/"
-            f"{values['rougeL']:.2f}, flagged {values['flag_rate']:.1%} of summaries and {values['flagged_words']:.1%} "
-            f"of words, length {values['length_ratio']:.2f} of the targets', held-out measure {values['held_out']:.2f}"
+            f"{values['rougeL']:.2f}, flagged {_share(values['flag_rate'])} of summaries and "
+            f"{_share(values['flagged_words'])} of words, length {values['length_ratio']:.2f} of the targets', held-out "
+            f"measure {values['held_out']:.2f}"
         )
 
     def _write(self, stage: str, step: int, split: str, values: Mapping[str, float]) -> None:
@@ -144,6 +145,11 @@ def _plain(value: float) -> float | None:
     """JSON knows no NaN."""
     value = float(value)
     return value if value == value and abs(value) != float("inf") else None
+
+
+def _share(value: float) -> str:
+    """A percentage; where there was nothing to divide by, a dash."""
+    return f"{value:.1%}" if value == value else "–"
 
 
 def _cell(text: str) -> str:
