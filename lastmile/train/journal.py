@@ -110,8 +110,8 @@ class Journal:
         self.say(
             f"{stage.name.replace('_', ' ')} step {step}: ROUGE-1/2/L {values['rouge1']:.2f}/{values['rouge2']:.2f}/"
             f"{values['rougeL']:.2f}, flagged {_share(values['flag_rate'])} of summaries and "
-            f"{_share(values['flagged_words'])} of words, length {values['length_ratio']:.2f} of the targets', held-out "
-            f"measure {values['held_out']:.2f}"
+            f"{_share(values['flagged_words'])} of words, length {values['length_ratio']:.2f} of the targets', "
+            f"held-out measure {values['held_out']:.2f}"
         )
 
     def _write(self, stage: str, step: int, split: str, values: Mapping[str, float]) -> None:
