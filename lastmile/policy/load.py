@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,11 +16,10 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
 
 from lastmile.config import Hardware, Model
 from lastmile.errors import InputError, did_you_mean
-from lastmile.policy.policy import Policy
+from lastmile.policy.policy import Policy, without_bars
 
 FAMILIES = ("bart", "pegasus", "t5", "mt5")
 OVERFLOWS_FP16 = ("t5", "mt5", "pegasus")
@@ -69,18 +67,6 @@ def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
     if len(tokenizer) - len(tokenizer.all_special_ids) < 2:
         raise InputError(f"`{model.name}` has no tokenizer beside its weights. Save the one it was trained with there")
     return tokenizer
-
-
-@contextmanager
-def without_bars() -> Iterator[None]:
-    """Transformers' own progress bars off: loading and saving a checkpoint takes a moment, and we say what it is."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def load_policy(name: str, revision: str | None = None) -> Policy:

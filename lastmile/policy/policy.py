@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
+from transformers.utils import logging
 
 from lastmile.policy.attention import FOLDED
 from lastmile.policy.fold import Rows
@@ -84,8 +87,9 @@ class Policy(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write model (safetensors) and tokenizer in transformers' own format."""
-        self.model.save_pretrained(folder, safe_serialization=True)
-        self.tokenizer.save_pretrained(folder)
+        with without_bars():
+            self.model.save_pretrained(folder, safe_serialization=True)
+            self.tokenizer.save_pretrained(folder)
 
     @property
     def device(self) -> torch.device:
@@ -143,3 +147,15 @@ class Policy(nn.Module):
     def project(self, hidden: Tensor) -> Tensor:
         """`(…, d)` hidden states → `(…, V)` logits."""
         return nn.functional.linear(hidden * self.output_scale, self.output_weight, self.output_bias)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Transformers' own progress bars off: loading and saving a checkpoint takes a moment, and we say what it is."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

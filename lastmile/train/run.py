@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from lastmile.config import Recipe, dump_recipe, load_recipe
 from lastmile.errors import InputError, RunError
 from lastmile.judge.profile import TargetProfile
-from lastmile.policy.load import weights_hash, without_bars
+from lastmile.policy.load import weights_hash
 from lastmile.policy.policy import Policy
 
 PACKAGES = ("lastmile", "torch", "transformers", "pytorch-lightning", "datasets", "rouge-score", "tokenizers")
@@ -129,7 +129,7 @@ class RunFolder:
         """Write a checkpoint folder aside, then swap it in; a kill in between leaves the old or the new one."""
         aside, target, old = (self.path / name for name in (f".{checkpoint}.new", checkpoint, f".{checkpoint}.old"))
         shutil.rmtree(aside, ignore_errors=True)
-        with writing(target, aside), without_bars():
+        with writing(target, aside):
             policy.save(aside)
             shutil.rmtree(old, ignore_errors=True)
             if target.exists():

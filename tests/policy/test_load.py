@@ -49,6 +49,11 @@ def test_a_saved_policy_loads_as_it_was(family, saved):
         torch.testing.assert_close(loaded.encode(ids, mask).states, policy.encode(ids, mask).states)
 
 
+def test_saving_and_loading_show_no_bars(saved, capfd):
+    load_policy(str(saved("t5")))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_weights_load_in_float32_whatever_they_were_saved_in(saved):
     assert {p.dtype for p in load_policy(str(saved("t5", dtype=torch.bfloat16))).parameters()} == {torch.float32}
 
