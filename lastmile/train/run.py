@@ -157,10 +157,11 @@ def writing(path: Path, aside: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        # When a write fails, torch.save complains about the length of its file, over the reason.
+    except Exception as error:
+        # When a write fails, torch.save complains about the length of its file, over the reason; the tokenizers library
+        # raises no more special a type, with Rust's words for an error of the system.
         cause = error.__context__ if isinstance(error, RuntimeError) else error
-        if not isinstance(cause, OSError | SafetensorError):
+        if not (isinstance(cause, OSError | SafetensorError) or "(os error " in str(cause)):
             raise
         if aside is not None:
             _remove(aside)
