@@ -19,7 +19,7 @@ def test_the_recipes_that_come_with_lastmile():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recipe_has_a_manual_and_is_short(name):
+def test_row15_recipe_has_a_manual_with_what_was_measured_and_is_short(name):
     lines = find_recipe(name).read_text(encoding="utf-8").splitlines()
     header = [line for line in lines if line.startswith("#")]
     assert header == lines[: len(header)], "the manual is one block at the top"

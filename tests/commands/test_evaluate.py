@@ -75,7 +75,7 @@ def test_several_targets(run, files, tmp_path):
     assert found["first"] < found["best"]
 
 
-def test_unequal_lengths_are_an_error_with_both_numbers(run, files):
+def test_row24_unequal_lengths_are_an_error_with_both_numbers(run, files):
     """Checklist 24."""
     files["predictions"].write_text("\n".join(PREDICTIONS[:2]) + "\n")
     code, out, err = run("evaluate", *options(files, "predictions", "targets"))

@@ -12,7 +12,7 @@ def mean_of(values):
     return Statistic(np.asarray(values, dtype=float), np.ones(len(values)))
 
 
-def test_all_win_gives_the_smallest_p():
+def test_row25_all_win_gives_the_smallest_p():
     """Checklist 25: a system that wins on every document has won, not tied."""
     rng = np.random.default_rng(0)
     base = rng.normal(30, 10, 200)
@@ -23,7 +23,7 @@ def test_all_win_gives_the_smallest_p():
     assert 0.9 < low < 1.0 < high < 1.1
 
 
-def test_all_tie_gives_p_one_and_no_difference():
+def test_row25_all_tie_gives_p_one_and_no_difference():
     """Checklist 25."""
     values = np.random.default_rng(0).normal(30, 10, 200)
     drawn = resample([mean_of(values), mean_of(values.copy())], 999, seed=1)
@@ -33,7 +33,7 @@ def test_all_tie_gives_p_one_and_no_difference():
     assert cohens_d(values, values) == 0
 
 
-def test_ties_with_one_win_are_no_evidence():
+def test_row25_ties_with_one_win_are_no_evidence():
     a = np.zeros(100)
     a[0] = 1
     drawn = resample([mean_of(a), mean_of(np.zeros(100))], 2000, seed=1)
@@ -41,7 +41,7 @@ def test_ties_with_one_win_are_no_evidence():
     assert two_sided_p(drawn[:, 0] - drawn[:, 1]) == pytest.approx(0.73, abs=0.05)
 
 
-def test_interval_of_a_mean_has_the_normal_width():
+def test_row25_interval_of_a_mean_has_the_normal_width():
     """Checklist 25: known width. Values with mean 5 and standard deviation 2: 5 ± 1.96 · 2 / √400."""
     values = np.random.default_rng(3).normal(size=400)
     values = 5 + 2 * (values - values.mean()) / values.std()

@@ -141,7 +141,7 @@ def test_facts_are_counted_where_the_corpus_knows_them():
     assert "wrong_facts" not in of(DOCUMENT, ("x", "y")).statistics
 
 
-def test_unequal_lengths_are_an_error_with_both_numbers():
+def test_row24_unequal_lengths_are_an_error_with_both_numbers():
     """Checklist 24."""
     with pytest.raises(InputError) as error:
         measure([Example("a", "x")], [Summary("x"), Summary("y")], PROFILE)

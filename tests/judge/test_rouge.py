@@ -39,7 +39,7 @@ def assert_equal(target, summary, stemmed=True):
 
 @given(target=small_texts, summary=small_texts, stemmed=st.booleans())
 @settings(max_examples=800, deadline=None)
-def test_equal_on_sentences_that_match_in_many_ways(target, summary, stemmed):
+def test_row19_equal_on_sentences_that_match_in_many_ways(target, summary, stemmed):
     assert_equal(target, summary, stemmed)
 
 
@@ -83,7 +83,7 @@ def test_by_hand():
     assert scores["rougeL"] == pytest.approx((3 / 5, 3 / 4, 2 / 3))
 
 
-def test_lsum_takes_the_union_over_sentences_and_counts_no_word_twice():
+def test_row19_lsum_takes_the_union_over_sentences_and_counts_no_word_twice():
     # Lin's example: target w1 w2 w3 w4 w5; sentences w1 w2 w6 w7 w8 and w1 w3 w8 w9 w5. Union w1 w2 w3 w5: 4 of 5.
     score = Rouge(("rougeLsum",)).score(["aa bb cc dd ee."], "aa bb ff gg hh.\naa cc hh ii ee.")["rougeLsum"]
     assert score.recall == pytest.approx(4 / 5)
