@@ -1,6 +1,6 @@
 """Checklist row 16: a run that was killed at any moment ends exactly as one that was not.
 
-Exactly holds on one machine with one number of threads: other numbers add up in another order and round differently.
+Exactly holds on one machine with one number of threads: another number rounds differently (see conftest.py).
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from lastmile.train.run import RunFolder
 from lastmile.train.tune import tune
 from lastmile.train.validate import Validate
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory) -> Recipe:
@@ -46,7 +44,7 @@ def recipe(tmp_path_factory) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(recipe, one_thread, tmp_path_factory) -> RunFolder:
+def uninterrupted(recipe, tmp_path_factory) -> RunFolder:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LASTMILE_CACHE", str(tmp_path_factory.mktemp("cache")))
         return small_run(tmp_path_factory.mktemp("whole") / "run", recipe)

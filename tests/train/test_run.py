@@ -204,7 +204,7 @@ def test_a_full_disk_leaves_the_old_text_whole(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
-def test_a_disk_that_fills_up_while_training_ends_the_run_and_more_room_goes_on(tmp_path, one_thread):
+def test_a_disk_that_fills_up_while_training_ends_the_run_and_more_room_goes_on(tmp_path):
     """The checkpoint for `--resume`, with the optimizer's state, is the first file that does not fit."""
     settings = "policy_gradient.steps=0", "likelihood.validate_every=1"
     recipe = small_recipe(write_corpus(tmp_path / "data"), *settings)
