@@ -127,7 +127,7 @@ def test_several_problems_come_at_once(run):
     ]
 
 
-def test_row9_fp16_with_t5(run, small):
+def test_row09_fp16_with_t5(run, small):
     told = refusal(run, "--recipe", small, "--model", tiny_checkpoint("t5"), "--precision", "16-mixed")
     assert told == "`hardware.precision=16-mixed` overflows T5 activations. Use `bf16-mixed`"
 

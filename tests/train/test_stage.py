@@ -92,7 +92,7 @@ def test_row11_micro_batches_change_nothing_in_likelihood(tmp_path, gradients):
 
 
 @pytest.mark.parametrize("family", GENTLE)
-def test_row3_sampler_and_trainer_agree_while_nothing_is_learnt(tmp_path, family):
+def test_row03_sampler_and_trainer_agree_while_nothing_is_learnt(tmp_path, family):
     recipe = small_recipe(
         write_corpus(tmp_path / "data"),
         "policy_gradient.learning_rate=0",
@@ -109,7 +109,7 @@ def test_row3_sampler_and_trainer_agree_while_nothing_is_learnt(tmp_path, family
 
 
 @pytest.mark.parametrize("sampling", ["temperature=0.7", "top_k=5", "top_p=0.8"])
-def test_row3_sampler_and_trainer_agree_under_bent_distributions(tmp_path, sampling):
+def test_row03_sampler_and_trainer_agree_under_bent_distributions(tmp_path, sampling):
     recipe = small_recipe(
         write_corpus(tmp_path / "data"),
         f"sampling.{sampling}",
@@ -121,7 +121,7 @@ def test_row3_sampler_and_trainer_agree_under_bent_distributions(tmp_path, sampl
     assert all(0 < row["log_prob_gap"] < 1e-5 and abs(row["kl"]) < 1e-4 for row in rows)
 
 
-def test_row5_dropout_is_on_in_stage_1_and_off_in_stage_2(tmp_path, monkeypatch):
+def test_row05_dropout_is_on_in_stage_1_and_off_in_stage_2(tmp_path, monkeypatch):
     seen = {"likelihood": [], "policy_gradient": []}
     for kind in (LikelihoodStage, PolicyGradientStage):
         step = kind.training_step

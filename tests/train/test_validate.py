@@ -36,7 +36,7 @@ FINE = {"length_ratio": 1.0, "distinct": 1.0}
         ),
     ],
 )
-def test_row2_13_20_each_stop_rule_says_what_it_saw(values, kl, sentence):
+def test_row02_13_20_each_stop_rule_says_what_it_saw(values, kl, sentence):
     assert broken_stop_rule(values, kl, Stop()) == sentence
 
 
@@ -138,7 +138,7 @@ def test_patience_ends_the_likelihood_stage(tmp_path):
     assert facts["steps"] == 2
 
 
-def test_row2_a_run_that_collapses_stops_and_says_what_it_saw(tmp_path, capfd):
+def test_row02_a_run_that_collapses_stops_and_says_what_it_saw(tmp_path, capfd):
     """A reward for one letter, no KL, a wild learning rate: soon every document gets the same summary."""
     run, facts = run_stage_2(
         tmp_path,
@@ -160,7 +160,7 @@ def test_row2_a_run_that_collapses_stops_and_says_what_it_saw(tmp_path, capfd):
     assert f"policy gradient ended at step {facts['steps']}: {facts['ended']}" in capfd.readouterr().err
 
 
-def test_row2_kl_beyond_its_limit_stops(tmp_path):
+def test_row02_kl_beyond_its_limit_stops(tmp_path):
     run, facts = run_stage_2(
         tmp_path,
         "rewards=[{kind: python, path: 'small:likes_vowels'}]",
