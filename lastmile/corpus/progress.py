@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Item = TypeVar("Item")
 ROWS_PER_UPDATE = 256
@@ -27,12 +30,17 @@ def watch(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     ]
     hidden = total is None and not console.is_terminal
     with Progress(*columns, console=console, transient=total is None, disable=hidden) as bar:
-        task = bar.add_task(what, total=total, rate=0.0)
+        bar.add_task(what, total=total, rate=0.0)
         waiting = 0
         for item in items:
             yield item
             waiting += 1
             if waiting == ROWS_PER_UPDATE:
-                bar.update(task, advance=waiting, rate=bar.tasks[0].speed or 0.0)
+                _advance(bar, waiting)
                 waiting = 0
-        bar.update(task, advance=waiting, rate=bar.tasks[0].finished_speed or bar.tasks[0].speed or 0.0)
+        _advance(bar, waiting)
+
+
+def _advance(bar: Progress, number: int) -> None:
+    (task,) = bar.tasks
+    bar.update(task.id, advance=number, rate=(task.completed + number) / max(task.elapsed, 1e-9))
