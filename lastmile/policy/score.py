@@ -150,10 +150,8 @@ class _SelectiveLogSoftmax(torch.autograd.Function):
                 here.copy_(slope.scatter_add_(-1, ids[part, None], gradient[part, None]))
             hidden_gradient[block] = logits @ weight
             product = logits.T @ hidden[block]
-            if weight_gradient is None:
-                weight_gradient = product
-            else:  # several blocks add up in float32
-                weight_gradient = weight_gradient.to(sums.dtype).add_(product)
+            # Several blocks add up in float32.
+            weight_gradient = product if weight_gradient is None else weight_gradient.to(sums.dtype).add_(product)
         if weight_gradient is None:
             weight_gradient = torch.zeros_like(weight)
         return hidden_gradient, weight_gradient.to(weight.dtype), None, None, None
