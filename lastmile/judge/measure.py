@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,7 +113,7 @@ def measure(
         if example.document:
             row |= _flagged(summary.text, found) | _against_document(example.document, summary.text)
         if example.facts:
-            row |= {"wrong_facts": (bool(wrong), 1), "facts_per_summary": (_facts_told(example, summary.text), 1)}
+            row |= _against_facts(example, summary.text, {flag.name for flag in wrong})
         row["repeated_trigrams"] = _repeated(_grams(_tokens(summary.text), 3))
         rows.append(row)
     for row, shares in zip(rows, _distinct([_grams(_tokens(s.text), 2) for s in summaries]), strict=True):
@@ -160,6 +160,15 @@ def _against_document(document: str, text: str) -> Row:
         fragments = extractive_fragments(read.lower, own)
         row |= {"coverage": (coverage(fragments, len(own)), 1), "density": (density(fragments, len(own)), 1)}
     return row
+
+
+def _against_facts(example: Example, text: str, wrong: Collection[str]) -> Row:
+    return {
+        "wrong_facts": (bool(wrong), 1),
+        "invented_facts": ("absent_fact" in wrong, 1),
+        "misplaced_facts": ("misplaced_fact" in wrong, 1),
+        "facts_per_summary": (_facts_told(example, text), 1),
+    }
 
 
 def _facts_told(example: Example, text: str) -> int:

@@ -37,6 +37,8 @@ METRICS: dict[str, Metric] = {
         ("rougeL", "ROUGE-L", "points", "higher", "F1 of the longest common subsequence, × 100"),
         ("rougeLsum", "ROUGE-Lsum", "points", "higher", "ROUGE-L taken sentence by sentence, × 100"),
         ("wrong_facts", "wrong facts", "share", "lower", "summaries with at least one wrong fact"),
+        ("invented_facts", "invented facts", "share", "lower", "summaries with a fact that the document does not tell"),
+        ("misplaced_facts", "misplaced facts", "share", "lower", "summaries with one of its facts in another's place"),
         ("facts_per_summary", "facts told", "number", "neither", "facts of the document in a summary"),
         ("flag_rate", "flag rate", "share", "lower", f"summaries with any flag of {', '.join(FAULTS)}"),
         ("flagged_words", "flagged words", "share", "lower", "words of the summaries inside such flags"),
@@ -66,8 +68,8 @@ METRICS: dict[str, Metric] = {
 }
 
 # What differences are tested on; every other metric has its interval alone.
-TESTED = ("rouge1", "rouge2", "rougeL", "rougeLsum", "wrong_facts", "flag_rate", "flagged_words", "absent_words",
-          "repeated_trigrams", "copied_trigrams", "length_ratio")  # fmt: skip
+TESTED = ("rouge1", "rouge2", "rougeL", "rougeLsum", "wrong_facts", "invented_facts", "misplaced_facts", "flag_rate",
+          "flagged_words", "absent_words", "repeated_trigrams", "copied_trigrams", "length_ratio")  # fmt: skip
 
 
 def shown(metric: str, value: float) -> str:

@@ -136,6 +136,8 @@ def test_facts_are_counted_where_the_corpus_knows_them():
     right, wrong = Summary(example.target), Summary(example.target + " Zarathustra won.")
     found = measure([example] * 3, [right, wrong, Summary("")], PROFILE)
     assert found.statistics["wrong_facts"].numerator.tolist() == [0, 1, 0]
+    assert found.statistics["invented_facts"].numerator.tolist() == [0, 1, 0]
+    assert found.statistics["misplaced_facts"].numerator.tolist() == [0, 0, 0]
     assert found.statistics["facts_per_summary"].numerator.tolist() == [len(told), len(told), 0]
     assert "absent_fact" in {flag.name for flag in found.flags[1]}
     assert "wrong_facts" not in of(DOCUMENT, ("x", "y")).statistics
