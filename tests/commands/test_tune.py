@@ -116,7 +116,8 @@ def test_an_unknown_recipe(run):
 
 def test_several_problems_come_at_once(run):
     where = find_recipe("demo")
-    assert refusal(run, "--data", "demo", "sampling.num_samples=1", "hardware.accumulate=3").split("\n") == [
+    odd = ("likelihood.documents_per_step=15", "policy_gradient.documents_per_step=16", "hardware.accumulate=3")
+    assert refusal(run, "--data", "demo", "sampling.num_samples=1", *odd).split("\n") == [
         f"{where}: `sampling.num_samples` must be at least 2 for `method: rloo`, got 1",
         f"{where}: `policy_gradient.documents_per_step` must be a multiple of `hardware.accumulate`, got 16 and 3",
     ]
