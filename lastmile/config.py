@@ -169,6 +169,9 @@ class PolicyGradient(Section):
     stop: Stop = Stop()
 
 
+Engine = Literal["torch", "ctranslate2", "ctranslate2-int8"]
+
+
 class Decoding(Section):
     """How a trained model writes when it is evaluated or put to work."""
 
@@ -178,6 +181,7 @@ class Decoding(Section):
     length_penalty: float = 1.0
     no_repeat_ngram_size: Annotated[int, Field(ge=0)] = 0
     batch_size: Positive = 32
+    engine: Engine = Field("torch", description="What computes; CTranslate2 is an extra, converted at each start.")
 
 
 class Compare(Section):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lastmile.commands import app
+from lastmile.config import Engine
 from lastmile.errors import InputError
 
 
@@ -21,6 +22,9 @@ def compare_command(
     out: Annotated[Path | None, typer.Option(help="Folder of the report. Default: `RUN/report`.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="E.g. `compare.decoding.num_beams=4`.")
+    ] = None,
+    engine: Annotated[
+        Engine | None, typer.Option(help="What decodes: `pip install lastmile[ctranslate2]` for the faster ones.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json on stdout.")] = False,
 ) -> None:
@@ -46,7 +50,8 @@ def compare_command(
     from lastmile.compare.runs import compare_runs
     from lastmile.config import parse_recipe
 
-    recipe = parse_recipe(opened[0].recipe.model_dump(mode="json"), settings or [], where=str(runs[0]))
+    changed = [*(settings or []), *([f"compare.decoding.engine={engine}"] if engine else [])]
+    recipe = parse_recipe(opened[0].recipe.model_dump(mode="json"), changed, where=str(runs[0]))
     others = {name: read_predictions(path) for name, path in named.items()}
     found = compare_runs(opened, recipe.compare, lambda text: typer.echo(text, err=True), others)
     report = build_report(

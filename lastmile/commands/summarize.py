@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lastmile.commands import app
+from lastmile.config import Engine
 
 
 @app.command("summarize")
@@ -21,13 +22,16 @@ def summarize_command(
     num_beams: Annotated[int | None, typer.Option(min=1, help="Default: as the run decodes, else 1.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Default: as the run decodes, else 64.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Documents decoded together.")] = None,
+    engine: Annotated[
+        Engine | None, typer.Option(help="What computes: `pip install lastmile[ctranslate2]` for the faster ones.")
+    ] = None,
     post: Annotated[bool, typer.Option("--post", help="Run the post-processing rules on each summary.")] = False,
 ) -> None:
     """Summarize a file of documents. Stop it whenever you like: the same command goes on where it stopped.
 
     Example: `lastmile summarize --model runs/demo-rloo-seed1 articles.jsonl --out summaries.jsonl --post`
     """
-    given = {"num_beams": num_beams, "max_new_tokens": max_new_tokens, "batch_size": batch_size}
+    given = {"num_beams": num_beams, "max_new_tokens": max_new_tokens, "batch_size": batch_size, "engine": engine}
 
     import torch
 

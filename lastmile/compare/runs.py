@@ -19,7 +19,7 @@ from lastmile.corpus.sources import load_corpus
 from lastmile.corpus.tokens import TokenizedSplit
 from lastmile.errors import InputError
 from lastmile.judge.judge import Judge
-from lastmile.policy.decode import decode_batch, decode_candidates
+from lastmile.policy.decode import decode_batch, decode_candidates, writer
 from lastmile.policy.load import load_policy, weights_hash
 from lastmile.policy.policy import Policy
 from lastmile.records import Example, Summary
@@ -180,15 +180,16 @@ class _Decoder:
         from rich.progress import track
 
         decoding = self.settings.decoding
+        by = writer(self.policy, decoding)
         batches = length_batches(self.split, len(self.split), decoding.batch_size)
         found: dict[int, list[Summary]] = {}
         shown = track(batches, description=what, console=Console(stderr=True), transient=True)
         for documents in shown:
             batch = self.split.batch(documents, self.policy.pad_id)
             if num_candidates > 1:
-                rows = decode_candidates(self.policy, batch, decoding, self.run.recipe.sampling, num_candidates)
+                rows = decode_candidates(self.policy, batch, decoding, self.run.recipe.sampling, num_candidates, by)
             else:
-                rows = [[summary] for summary in decode_batch(self.policy, batch, decoding)]
+                rows = [[summary] for summary in decode_batch(by, batch, decoding)]
             found |= zip(documents.tolist(), rows, strict=True)
         self.say(f"{what}: {len(found)} documents decoded")
         return [found[i] for i in range(len(self.split))]

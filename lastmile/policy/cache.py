@@ -57,10 +57,10 @@ class SharedLayer(GrowingLayer):
     """Cross-attention keys and values of one layer: one copy a document, written once."""
 
     def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
-        """Keep what the first step computed."""
-        self.keys, self.values, self.is_initialized = key_states, value_states, True
+        """Keep what the first step computed, laid out as the products of every later step read it."""
+        self.keys, self.values, self.is_initialized = key_states.contiguous(), value_states.contiguous(), True
         self.length = key_states.shape[-2]
-        return key_states, value_states
+        return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep these documents only."""

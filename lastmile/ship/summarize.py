@@ -17,7 +17,7 @@ from lastmile.config import Data, Decoding
 from lastmile.corpus.tokens import tokenize_split
 from lastmile.errors import InputError
 from lastmile.judge.profile import TargetProfile
-from lastmile.policy.decode import decode_batch
+from lastmile.policy.decode import decode_batch, writer
 from lastmile.policy.load import weights_hash
 from lastmile.policy.policy import Policy
 from lastmile.records import Split
@@ -79,12 +79,13 @@ def summarize(
             max_summary_tokens=data.max_summary_tokens,
             progress=progress,
         )
+        by = writer(policy, decoding)
         order = np.array(waiting)[np.argsort(tokens.document_lengths[waiting], kind="stable")]
         with writing(partial), partial.open("a", encoding="utf-8") as file, _bar(progress) as bar:
             task = bar.add_task("summarizing", total=len(waiting), rate="")
             for start in range(0, len(order), decoding.batch_size):
                 batch = tokens.batch(order[start : start + decoding.batch_size], policy.pad_id)
-                for example, summary in zip(batch.examples, decode_batch(policy, batch, decoding), strict=True):
+                for example, summary in zip(batch.examples, decode_batch(by, batch, decoding), strict=True):
                     row: dict[str, Any] = {"id": example.id}
                     if rules:
                         summary, changed = post_process(example.document, summary, rules, profile)

@@ -16,7 +16,7 @@ from lastmile.corpus.tokens import TokenizedSplit
 from lastmile.judge.measure import measure
 from lastmile.judge.metrics import METRICS
 from lastmile.judge.profile import TargetProfile
-from lastmile.policy.decode import decode_batch
+from lastmile.policy.decode import decode_batch, writer
 from lastmile.policy.policy import Policy
 from lastmile.records import Example, Summary
 from lastmile.train.journal import Journal
@@ -38,9 +38,9 @@ def write_summaries(
     """Decode the given batches: position in the split → summary."""
     was_training = policy.training
     policy.eval()
-    found = {}
+    found, by = {}, writer(policy, decoding)
     for documents in batches:
-        written = decode_batch(policy, split.batch(documents, policy.pad_id), decoding)
+        written = decode_batch(by, split.batch(documents, policy.pad_id), decoding)
         found |= zip(documents.tolist(), written, strict=True)
     policy.train(was_training)
     return found

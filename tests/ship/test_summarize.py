@@ -131,3 +131,12 @@ def test_a_folder_that_cannot_be_written_to(articles, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="file: cannot be written: "):
         write(articles, tmp_path / "file" / "out.jsonl")
+
+
+def test_another_engine_writes_the_same_summaries(articles, tmp_path):
+    pytest.importorskip("ctranslate2")
+    write(articles, tmp_path / "ours.jsonl")
+    write(articles, tmp_path / "theirs.jsonl", DECODING.model_copy(update={"engine": "ctranslate2"}))
+    ours, theirs = rows(tmp_path / "ours.jsonl"), rows(tmp_path / "theirs.jsonl")
+    assert [row["summary"] for row in ours] == [row["summary"] for row in theirs]
+    assert ours[0]["settings"] != theirs[0]["settings"]
