@@ -1,0 +1,73 @@
+"""The most memory that a step of policy gradient takes: ours against TRL's, each in a process of its own.
+
+Resident memory of the whole process on a CPU, libraries and all; bytes of PyTorch's allocator on a GPU. Two steps are
+made, since the optimizer's moments are there from the first on.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+from bench.lengths import draw_lengths
+from bench.peer import Peer
+from bench.results import Result, command
+from bench.turns import Setup, machine, peak_bytes, spread
+
+STEPS = 2
+
+
+def run(setup: Setup, peer: bool = True) -> list[Result]:
+    """Ours, then theirs; `ours` and `peer` are bytes here, and the ratio is theirs to ours."""
+    setup = replace(setup, rounds=1)
+    ours = _ours_in_a_process(setup)
+    theirs, program = _peer(setup) if peer else (None, "")
+    return [
+        {
+            "name": "memory",
+            "ours": {"bytes": spread([ours])},
+            "peer": {"program": program, "bytes": spread([theirs])} if theirs else None,
+            "ratio": spread([theirs / ours]) if theirs else None,
+            "floor": None,
+            "fraction": None,
+            "settings": asdict(setup),
+            "machine": machine(setup.device),
+            "command": command(),
+        }
+    ]
+
+
+def _ours_in_a_process(setup: Setup) -> int:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.memory"], input=json.dumps(asdict(setup)), text=True, stdout=subprocess.PIPE
+    )
+    if done.returncode:
+        raise RuntimeError("the step of ours failed; its last words stand above")
+    return json.loads(done.stdout.splitlines()[-1])["peak_bytes"]
+
+
+def _peer(setup: Setup) -> tuple[int, str]:
+    """TRL's in the same type of numbers."""
+    with Peer(setup, setup.dtype) as other:
+        for step in range(STEPS):
+            lengths = draw_lengths(setup.rows, setup.summary_tokens, setup.seed + step)
+            answer = other.ask({"lengths": lengths})
+        return answer["peak_bytes"], f"{other.told['program']}, {setup.dtype}"
+
+
+def main() -> None:
+    """Ours, in this process: the setup comes in on stdin, the peak goes out on stdout."""
+    import torch
+
+    from bench.step import Turns, train_ours
+
+    setup = Setup(**json.load(sys.stdin))
+    torch.set_num_threads(setup.threads)
+    train_ours(setup, Turns({}, setup.device))
+    print(json.dumps({"peak_bytes": peak_bytes(setup.device)}))
+
+
+if __name__ == "__main__":
+    main()
