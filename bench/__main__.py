@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from lastmile.errors import LastmileError
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -63,7 +65,11 @@ def _command(name: str, about: str, preset: dict[str, int]) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise typer.BadParameter("there is no GPU here. Use `--device cpu`", param_hint="--device")
         setup = Setup(shape, documents, samples, document_tokens, summary_tokens, dtype, rounds, threads, device, seed)
-        found = import_module(f"bench.{name}").run(setup, peer)
+        try:
+            found = import_module(f"bench.{name}").run(setup, peer)
+        except LastmileError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(error.exit_code) from None
         for each in found:
             typer.echo(show(each))
         write(found, out)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
+from lastmile.errors import RunError
 from lastmile.policy.policy import Policy
 from lastmile.records import Rollout
 
@@ -44,11 +45,11 @@ def check_lengths(rollout: Rollout, lengths: list[int]) -> None:
     """What ours wrote is what was planned.
 
     Raises:
-        RuntimeError: If not; the figures would compare unlike work.
+        RunError: If not; the figures would compare unlike work.
     """
     found = rollout.summary_mask.sum(-1).flatten().tolist()
     if found != lengths:
-        raise RuntimeError(f"summaries of {found} tokens were written, {lengths} were planned")
+        raise RunError(f"summaries of {found} tokens were written, {lengths} were planned")
 
 
 class PlannedEnds(LogitsProcessor):

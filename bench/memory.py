@@ -15,6 +15,7 @@ from bench.lengths import draw_lengths
 from bench.peer import Peer
 from bench.results import Result, command
 from bench.turns import Setup, machine, peak_bytes, spread
+from lastmile.errors import RunError
 
 STEPS = 2
 
@@ -44,7 +45,7 @@ def _ours_in_a_process(setup: Setup) -> int:
         [sys.executable, "-m", "bench.memory"], input=json.dumps(asdict(setup)), text=True, stdout=subprocess.PIPE
     )
     if done.returncode:
-        raise RuntimeError("the step of ours failed; its last words stand above")
+        raise RunError("the step of ours failed; its last words stand above")
     return json.loads(done.stdout.splitlines()[-1])["peak_bytes"]
 
 

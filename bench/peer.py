@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.shapes import SHAPES, config_settings
 from bench.turns import Setup, allocator
+from lastmile.errors import InputError, RunError
 
 SCRIPTS = Path(__file__).parent / "peers"
 
@@ -29,14 +30,14 @@ class Peer:
         dtype: What the peer computes in.
 
     Raises:
-        RuntimeError: If its environment is not there, it does not start, or it runs with another allocator, device or
-            number of threads.
+        InputError: If its environment is not there.
+        RunError: If it does not start, or it runs with another allocator, device or number of threads.
     """
 
     def __init__(self, setup: Setup, dtype: str) -> None:
         python = peer_python("trl")
         if python is None:
-            raise RuntimeError("TRL has no environment here. Make it with `bash bench/peers.sh`, or say `--no-peer`")
+            raise InputError("TRL has no environment here. Make it with `bash bench/peers.sh`, or say `--no-peer`")
         # Its own packages only. An allocator that is preloaded here is preloaded there.
         environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
         self.process = subprocess.Popen(
@@ -63,13 +64,13 @@ class Peer:
         here = {"threads": setup.threads, "allocator": allocator(), "device": setup.device}
         if unlike := {key: (value, self.told[key]) for key, value in here.items() if self.told[key] != value}:
             self.close()
-            raise RuntimeError(f"the peer runs under other conditions (here, there): {unlike}")
+            raise RunError(f"the peer runs under other conditions (here, there): {unlike}")
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """One line out, one line back.
 
         Raises:
-            RuntimeError: If the peer died or wrote something else than it was told.
+            RunError: If the peer died or wrote something else than it was told.
         """
         assert self.process.stdin and self.process.stdout
         try:
@@ -79,10 +80,10 @@ class Peer:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise RuntimeError(f"the peer died with exit code {self.process.wait()}; its last words stand above")
+            raise RunError(f"the peer died with exit code {self.process.wait()}; its last words stand above")
         answer = json.loads(line)
         if "error" in answer:
-            raise RuntimeError(f"the peer: {answer['error']}")
+            raise RunError(f"the peer: {answer['error']}")
         return answer
 
     def close(self) -> None:

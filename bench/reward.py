@@ -17,6 +17,7 @@ from bench.pairs import load_examples, write_summaries
 from bench.results import Result, result
 from bench.turns import Setup, in_turns
 from lastmile.corpus.text import sentences
+from lastmile.errors import RunError
 from lastmile.judge.flags import find_flags
 from lastmile.judge.profile import profile_targets
 from lastmile.judge.rouge import ROUGE_TYPES, Rouge
@@ -70,7 +71,7 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
     if peer:
         facts["largest difference from rouge_score"] = largest = _largest_difference(ours_found, peer_found)
         if largest > TOLERANCE:
-            raise RuntimeError(f"ROUGE differs from rouge_score by {largest:.2g}")
+            raise RunError(f"ROUGE differs from rouge_score by {largest:.2g}")
     common = {"unit": "summaries", "work": setup.rows, "facts": facts}
     return [
         result(

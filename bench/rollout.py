@@ -16,6 +16,7 @@ from bench.results import Result, result
 from bench.shapes import SHAPES, build_model, build_policy
 from bench.turns import Setup, in_turns
 from lastmile.config import Sampling
+from lastmile.errors import RunError
 from lastmile.policy.sample import sample
 
 
@@ -79,9 +80,9 @@ def check_rows(rows: torch.Tensor, lengths: list[int], limit: int, eos_id: int) 
     """What `generate` wrote, decoder start included, is what was planned.
 
     Raises:
-        RuntimeError: If not.
+        RunError: If not.
     """
     ends = (rows[:, 1:] == eos_id).int()
     found = torch.where(ends.any(-1), ends.argmax(-1) + 1, limit).tolist()
     if found != lengths:
-        raise RuntimeError(f"the peer wrote summaries of {found} tokens, {lengths} were planned")
+        raise RunError(f"the peer wrote summaries of {found} tokens, {lengths} were planned")

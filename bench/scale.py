@@ -14,11 +14,13 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.results import Result, command
 from bench.turns import Setup, machine, peak_bytes, spread
+from lastmile.errors import RunError
 
 STORIES = 2000
 SMALLEST = 20
@@ -71,7 +73,7 @@ def _measure(size: int, setup: Setup) -> dict[str, float]:
             text=True,
         )
     if done.returncode:
-        raise RuntimeError("the process that was measured failed; its last words stand above")
+        raise RunError("the process that was measured failed; its last words stand above")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -134,7 +136,7 @@ def main(folder: str, document_tokens: str, summary_tokens: str) -> None:
             if number % 1000 == 0:
                 own.append(own_bytes())
     mark()
-    reading, tokenizing, flagging = (after - before for before, after in zip(times, times[1:], strict=False))
+    reading, tokenizing, flagging = (after - before for before, after in pairwise(times))
     told = {
         "seconds": times[-1] - times[0],
         "reading": reading,

@@ -20,6 +20,7 @@ from bench.rollout import check_rows
 from bench.shapes import SHAPES, build_model, build_tokenizer
 from bench.turns import Setup, in_turns
 from lastmile.config import Decoding
+from lastmile.errors import RunError
 from lastmile.policy.decode import decode_batch
 from lastmile.records import Example, TokenBatch
 
@@ -45,7 +46,7 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
             with setup.autocast():
                 written = decode_batch(policy, batch, Decoding(num_beams=beams, max_new_tokens=limit))
             if beams == 1 and [len(s.text.split("w")) - 1 + s.ended for s in written] != lengths:
-                raise RuntimeError("summaries of other lengths were written than planned")
+                raise RunError("summaries of other lengths were written than planned")
 
         return go
 

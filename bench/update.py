@@ -19,6 +19,7 @@ from bench.lengths import documents, draw_lengths, planned_summaries
 from bench.results import Result, result
 from bench.shapes import SHAPES, build_policy
 from bench.turns import Setup, in_turns
+from lastmile.errors import RunError
 from lastmile.policy.fold import Rows
 from lastmile.policy.policy import Policy
 from lastmile.policy.score import score
@@ -84,7 +85,7 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
     policy = build_policy(setup.shape, setup.seed, setup.device)
     agreement = {kind: disagreement(policy, setup, kind) for kind in ("float64", "float32")}
     if agreement["float64"] > AGREEMENT:
-        raise RuntimeError(f"gradients differ by {agreement['float64']:.2g} of their norm in float64")
+        raise RunError(f"gradients differ by {agreement['float64']:.2g} of their norm in float64")
     cache = {name: cross_elements(policy, setup, folds) for name, folds in (("ours", True), ("peer", False))}
     work = Pass(policy, setup, setup.documents)
 
