@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.places import add_accelerate
 from lastmile.errors import LastmileError
 
 app = typer.Typer(
@@ -54,6 +55,11 @@ def _command(name: str, about: str, preset: dict[str, int]) -> None:
         ):
             if given not in known:
                 raise typer.BadParameter(f"must be one of {', '.join(known)}, got `{given}`", param_hint=option)
+        if name == "likelihood" and peer and not add_accelerate():
+            typer.echo(
+                "Seq2SeqTrainer needs `accelerate`. Get it with `bash bench/peers.sh`, or say `--no-peer`", err=True
+            )
+            raise typer.Exit(2)
         import torch
 
         from bench.results import show, write

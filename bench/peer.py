@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from bench.places import peers_folder
 from bench.shapes import SHAPES, config_settings
 from bench.turns import Setup, allocator
 from lastmile.errors import InputError, RunError
@@ -17,9 +18,8 @@ SCRIPTS = Path(__file__).parent / "peers"
 
 def peer_python(name: str) -> Path | None:
     """The interpreter of a peer's environment; None where `bench/peers.sh` has not made it."""
-    folder = Path(os.environ.get("LASTMILE_PEERS") or Path(__file__).parent.parent / ".peers")
-    python = folder / name / "bin" / "python"
-    return python.absolute() if python.exists() else None
+    python = peers_folder() / name / "bin" / "python"
+    return python if python.exists() else None
 
 
 class Peer:

@@ -67,7 +67,7 @@ def command() -> str:
 def _side(seconds: list[float], unit: str, work: float) -> dict[str, Any]:
     side: dict[str, Any] = {"seconds": spread(seconds)}
     if work:
-        side[f"{unit}_per_second"] = work / statistics.median(seconds)
+        side[f"{unit.replace(' ', '_')}_per_second"] = work / statistics.median(seconds)
     return side
 
 

@@ -1,6 +1,9 @@
 """Each benchmark runs on the tiny shape and writes what `table` reads. Times themselves are not tested."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +11,10 @@ from typer.testing import CliRunner
 
 from bench.__main__ import app
 from bench.peer import peer_python
+from bench.places import peers_folder
 from bench.table import markdown
 
+CHECKOUT = Path(__file__).parent.parent.parent
 SMALL = ["--shape", "tiny", "--document-tokens", "12", "--summary-tokens", "8", "--rounds", "1", "--threads", "1"]
 FIELDS = {"name", "ours", "peer", "ratio", "floor", "fraction", "settings", "machine", "command"}
 
@@ -86,10 +91,21 @@ def test_reward(bench, monkeypatch):
     assert flags["ours"]["summaries_per_second"] > 0
 
 
-def test_likelihood(bench):
-    shuffled, grouped = bench("likelihood", "--documents", "32")
+def test_likelihood_alone(bench):
+    (one,) = bench("likelihood", "--documents", "32", "--no-peer")
+    assert one["facts"] == {"pairs": 32, "optimizer steps a turn": 2}
+    assert one["ours"]["target_tokens_per_second"] > 0
+
+
+@pytest.mark.skipif(not (peers_folder() / "accelerate").exists(), reason="`bash bench/peers.sh` has not been run")
+def test_likelihood_against_transformers(tmp_path):
+    """In a process of its own: transformers looks for `accelerate` once."""
+    out = tmp_path / "likelihood.json"
+    command = [sys.executable, "-m", "bench", "likelihood", "--documents", "32", *SMALL, "--out", str(out)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shuffled, grouped = json.loads(out.read_text())
     check(shuffled), check(grouped)
-    assert shuffled["facts"] == {"pairs": 32, "optimizer steps a turn": 2}
 
 
 def test_summarize(bench):
