@@ -28,13 +28,15 @@ class Peer:
     Args:
         setup: Shape and sizes; `dtype` may differ from ours.
         dtype: What the peer computes in.
+        mini_batch: Rows of one of its forward and backward passes.
 
     Raises:
         InputError: If its environment is not there.
         RunError: If it does not start, or it runs with another allocator, device or number of threads.
     """
 
-    def __init__(self, setup: Setup, dtype: str) -> None:
+    def __init__(self, setup: Setup, dtype: str, mini_batch: int) -> None:
+        self.name = f"{dtype}, mini-batches of {mini_batch}"
         python = peer_python("trl")
         if python is None:
             raise InputError("TRL has no environment here. Make it with `bash bench/peers.sh`, or say `--no-peer`")
@@ -55,6 +57,7 @@ class Peer:
                 "samples": setup.samples,
                 "document_tokens": setup.document_tokens,
                 "summary_tokens": setup.summary_tokens,
+                "mini_batch": mini_batch,
                 "dtype": dtype,
                 "device": setup.device,
                 "threads": setup.threads,
@@ -85,6 +88,10 @@ class Peer:
         if "error" in answer:
             raise RunError(f"the peer: {answer['error']}")
         return answer
+
+    def step(self, lengths: list[int]) -> float:
+        """Seconds of one step that writes summaries of these lengths."""
+        return self.ask({"lengths": lengths})["seconds"]
 
     def close(self) -> None:
         """Let it end by itself."""

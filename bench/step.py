@@ -7,12 +7,12 @@ told, so that turns alternate. Both write summaries of the same lengths for the 
 keep a frozen reference, and make one optimizer step. What differs by nature: PPO trains a value head and its baseline
 is that critic's; ours is the mean return of a document's other samples.
 
-In bfloat16 TRL runs both ways, in float32 and under bf16 autocast, and its quicker one counts.
+TRL has its best settings: mini-batches of all rows or of one document's, and in a run in bfloat16 autocast or float32,
+whatever was quickest in a trial of two steps just before.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -59,7 +59,7 @@ class PlannedStage(PolicyGradientStage):
     def rollout(self, encoded: Encoded, batch: TokenBatch, step: int) -> Rollout:
         """Sample as the stage does, with numbers that end the rows as planned."""
         documents, limit = len(batch.examples), self.sampling.max_new_tokens
-        lengths = draw_lengths(documents * self.sampling.num_samples, limit, self.seed + step)
+        lengths = draw_lengths(documents * self.sampling.num_samples, limit, self.seed)
         rollout = sample(self.policy, encoded, planned_uniforms(lengths, documents, limit, step), self.sampling)
         torch.clear_autocast_cache()
         check_lengths(rollout, lengths)
@@ -69,7 +69,7 @@ class PlannedStage(PolicyGradientStage):
 class Turns(pl.Callback):
     """Times each step of ours from the end of the last, and lets the others have their turns between two steps."""
 
-    def __init__(self, others: dict[str, Callable[[int], float]], device: str, warm_up: int = 1) -> None:
+    def __init__(self, others: dict[str, Callable[[], float]], device: str, warm_up: int = 1) -> None:
         self.others, self.device, self.warm_up = others, device, warm_up
         self.spent: dict[str, list[float]] = {name: [] for name in ("ours", *others)}
 
@@ -83,7 +83,7 @@ class Turns(pl.Callback):
         wait(self.device)
         number = trainer.global_step - 1
         turns = {"ours": time.perf_counter() - self.before}
-        turns |= {name: turn(number) for name, turn in self.others.items()}
+        turns |= {name: turn() for name, turn in self.others.items()}
         if number >= self.warm_up:
             for name, seconds in turns.items():
                 self.spent[name].append(seconds)
@@ -157,34 +157,49 @@ def train_ours(setup: Setup, turns: Turns) -> None:
 def run(setup: Setup, peer: bool = True) -> list[Result]:
     """Ours, TRL and the machine's rates in turns."""
     meter = Meter(setup.dtype, setup.device, setup.shape == "tiny")
-    plans = [draw_lengths(setup.rows, setup.summary_tokens, setup.seed + step) for step in range(setup.rounds + 1)]
-    others: dict[str, Callable[[int], float]] = {"rates": lambda number: meter()}
+    lengths = draw_lengths(setup.rows, setup.summary_tokens, setup.seed)
+    others: dict[str, Callable[[], float]] = {"rates": meter}
+    program, trial = "", {}
     with ExitStack() as stack:
-        peers: dict[str, Peer] = {}
         if peer:
-            dtypes = ("float32",) if setup.dtype == "float32" else ("float32", "bfloat16")
-            peers = {dtype: stack.enter_context(Peer(setup, dtype)) for dtype in dtypes}
-        for dtype, other in peers.items():
-            others[dtype] = lambda number, other=other: other.ask({"lengths": plans[number]})["seconds"]
+            best, trial = quickest(setup, lengths)
+            other = stack.enter_context(Peer(setup, *best))
+            others["peer"] = lambda: other.step(lengths)
+            program = f"{other.told['program']}, {other.name}"
         turns = Turns(others, setup.device)
         train_ours(setup, turns)
-    best = min(peers, key=lambda dtype: statistics.median(turns.spent[dtype]), default=None)
-    every = {dtype: statistics.median(turns.spent[dtype]) for dtype in peers}
     return [
         result(
             "step",
             setup,
             turns.spent["ours"],
-            turns.spent[best] if best else None,
-            program=f"{peers[best].told['program']}, {best}" if best else "",
+            turns.spent.get("peer"),
+            program=program,
             unit="summaries",
             work=setup.rows,
-            phases=step_phases(setup, plans[1]),
+            phases=step_phases(setup, lengths),
             rates=meter.rates,
-            peer_seconds=every,
-            facts={f"TRL in {dtype}, seconds": seconds for dtype, seconds in every.items()},
+            trial=trial,
+            facts={f"TRL on trial, {name}, seconds": seconds for name, seconds in trial.items()},
         )
     ]
+
+
+def variants(setup: Setup) -> list[tuple[str, int]]:
+    """Types of numbers and sizes of mini-batches that TRL may choose from."""
+    dtypes = ["float32"] if setup.dtype == "float32" else ["float32", "bfloat16"]
+    return [(dtype, size) for dtype in dtypes for size in sorted({setup.rows, setup.samples})]
+
+
+def quickest(setup: Setup, lengths: list[int]) -> tuple[tuple[str, int], dict[str, float]]:
+    """The variant whose second step was quickest, and the seconds of each."""
+    seconds = {}
+    for variant in variants(setup):
+        with Peer(setup, *variant) as other:
+            other.step(lengths)
+            seconds[variant] = other.step(lengths)
+    told = {f"{dtype}, mini-batches of {size}": spent for (dtype, size), spent in seconds.items()}
+    return min(seconds, key=seconds.__getitem__), told
 
 
 def step_phases(setup: Setup, lengths: list[int]) -> list[Phase]:

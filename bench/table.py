@@ -60,7 +60,7 @@ MEASURES = (
         "largest difference of the three gradients, of their norm, float32",
         "update",
         lambda found: found["gradients_differ"]["float32"],
-        lambda found: f"{found['gradients_differ']['float32']:.1e}",
+        lambda found: "{float32:.1e} (in float64 {float64:.1e})".format(**found["gradients_differ"]),
         1e-6,
         "≤ 1e-6",
         at_most=True,

@@ -4,9 +4,10 @@
     the first line out:  versions, threads, allocator
     then for a line in:  {"lengths": [...]}, tokens of each summary     → {"seconds": …, "tokens": …, "peak_bytes": …}
 
-TRL as its documentation uses it, with what is quickest for it here: `generate` in one batch of all B·K queries (its
-default is 4), one mini-batch of all of them, one PPO epoch, one optimizer step. Each document is a query K times, since
-TRL knows pairs only. Scores are random numbers, made before the clock starts. What is set beside that, and why:
+TRL as its documentation uses it, one PPO epoch and one optimizer step a batch: `generate` in one batch of all B·K
+queries (its default is 4), the update in mini-batches of the size that is asked for, whose gradients add up. Each
+document is a query K times, since TRL knows pairs only. Scores are random numbers, made before the clock starts.
+What is set beside that, and why:
 
 - Dropout 0: TRL trains with the model in training mode; lastmile trains without dropout.
 - `padding_side` right: TRL's batches of encoder-decoders are read from the left.
@@ -109,8 +110,8 @@ def build_trainer():
         accelerator["cpu"] = True
     settings = PPOConfig(
         batch_size=rows,
-        mini_batch_size=rows,
-        gradient_accumulation_steps=1,
+        mini_batch_size=start["mini_batch"],
+        gradient_accumulation_steps=rows // start["mini_batch"],
         ppo_epochs=1,
         learning_rate=5e-6,
         seed=start["seed"],
