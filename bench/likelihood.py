@@ -36,32 +36,51 @@ BATCH = 16
 RATE = 5e-5
 
 
-class Clock(pl.Callback, TrainerCallback):
-    """From the first step's beginning to the last one's end, for either trainer."""
+class Clock:
+    """From the first step's beginning to the last one's end."""
 
     def __init__(self, device: str) -> None:
         self.device = device
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Lightning's."""
+    def begin(self) -> None:
+        """Set-up is done."""
         self.before = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: LikelihoodStage, *_: object) -> None:
-        """Lightning's; statistics are joined as a run joins them."""
-        pl_module.finish_step()
-        self._stop()
-
-    def on_train_begin(self, *_: object, **__: object) -> None:
-        """Transformers'."""
-        self.before = time.perf_counter()
-
-    def on_step_end(self, *_: object, **__: object) -> None:
-        """Transformers'."""
-        self._stop()
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """A step is done, perhaps the last."""
         wait(self.device)
         self.seconds = time.perf_counter() - self.before
+
+
+class LightningClock(pl.Callback):
+    """Around Lightning's loop; statistics are joined as a run joins them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin."""
+        self.clock.begin()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: LikelihoodStage, *_: object) -> None:
+        """Stop."""
+        pl_module.finish_step()
+        self.clock.stop()
+
+
+class TransformersClock(TrainerCallback):
+    """Around transformers' loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_train_begin(self, *_: object, **__: object) -> None:
+        """Begin."""
+        self.clock.begin()
+
+    def on_step_end(self, *_: object, **__: object) -> None:
+        """Stop."""
+        self.clock.stop()
 
 
 def document_lengths(num: int, limit: int, seed: int) -> list[int]:
@@ -125,7 +144,7 @@ def _ours(setup: Setup, split: TokenizedSplit, batch: int) -> float:
             devices=1,
             precision=PRECISION[setup.dtype],
             max_steps=stage.total_steps,
-            callbacks=[clock],
+            callbacks=[LightningClock(clock)],
             gradient_clip_val=1.0,  # any number: the stage clips by its own setting
             logger=False,
             enable_checkpointing=False,
@@ -169,7 +188,7 @@ def _theirs(setup: Setup, split: TokenizedSplit, batch: int, folder: Path, group
         train_dataset=rows,
         data_collator=DataCollatorForSeq2Seq(tokenizer, model=model),
         processing_class=tokenizer,
-        callbacks=[clock],
+        callbacks=[TransformersClock(clock)],
     )
     trainer.train()
     return clock.seconds

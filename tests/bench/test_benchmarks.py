@@ -142,5 +142,5 @@ def test_step_and_memory_against_trl(bench):
     (step,) = bench("step", "--documents", "2", "--samples", "3")
     check(step)
     assert step["peer"]["program"].startswith("TRL 0.11.4")
-    (memory,) = bench("memory", "--documents", "2", "--samples", "3")
+    (memory,) = bench("memory", "--documents", "1", "--samples", "3")
     assert memory["peer"]["bytes"]["median"] > 50e6
