@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 
 from bench.lengths import draw_lengths
 from bench.peer import Peer
+from bench.places import CHECKOUT
 from bench.results import Result, command
 from bench.step import Turns, train_ours, variants
 from bench.turns import Setup, machine, peak_bytes, spread
@@ -43,7 +44,11 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
 
 def _ours_in_a_process(setup: Setup) -> int:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.memory"], input=json.dumps(asdict(setup)), text=True, stdout=subprocess.PIPE
+        [sys.executable, "-m", "bench.memory"],
+        cwd=CHECKOUT,
+        input=json.dumps(asdict(setup)),
+        text=True,
+        stdout=subprocess.PIPE,
     )
     if done.returncode:
         raise RunError("the step of ours failed; its last words stand above")

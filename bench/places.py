@@ -8,9 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
+CHECKOUT = Path(__file__).parent.parent.absolute()
+
+
 def peers_folder() -> Path:
     """`LASTMILE_PEERS`, else `.peers` in the checkout."""
-    return Path(os.environ.get("LASTMILE_PEERS") or Path(__file__).parent.parent / ".peers").absolute()
+    return Path(os.environ.get("LASTMILE_PEERS") or CHECKOUT / ".peers").absolute()
 
 
 def add_accelerate() -> bool:

@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.places import CHECKOUT
 from bench.results import Result, command
 from bench.turns import Setup, machine, peak_bytes, spread
 from lastmile.errors import RunError
@@ -68,6 +69,7 @@ def _measure(size: int, setup: Setup) -> dict[str, float]:
         write_corpus(Path(folder) / "corpus.jsonl", size)
         done = subprocess.run(
             [sys.executable, "-m", "bench.scale", folder, str(setup.document_tokens), str(setup.summary_tokens)],
+            cwd=CHECKOUT,
             env=os.environ | {"LASTMILE_CACHE": str(Path(folder) / "cache")},
             stdout=subprocess.PIPE,
             text=True,
