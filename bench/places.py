@@ -7,7 +7,6 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-
 CHECKOUT = Path(__file__).parent.parent.absolute()
 
 
