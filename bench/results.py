@@ -60,8 +60,12 @@ def result(
 
 
 def command() -> str:
-    """How this run was asked for."""
-    return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+    """How this run was asked for, but for where it wrote."""
+    asked = sys.argv[1:]
+    if "--out" in asked:
+        place = asked.index("--out")
+        asked = asked[:place] + asked[place + 2 :]
+    return shlex.join(["python", "-m", "bench", *asked])
 
 
 def _side(seconds: list[float], unit: str, work: float) -> dict[str, Any]:
