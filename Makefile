@@ -14,7 +14,7 @@ TCMALLOC := $(shell PATH="$$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | awk 
 WITH_TCMALLOC := $(if $(TCMALLOC),LD_PRELOAD="$(TCMALLOC)$${LD_PRELOAD:+:$$LD_PRELOAD}")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs constraints clean
+.PHONY: help demo test lint bench docs constraints clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,10 @@ test: $(VENV)/.installed-test ## run the tests
 
 lint: $(VENV)/.installed-test ## check style and imports
 	$(BIN)/ruff check .
+
+bench: $(VENV)/.installed ## make the peers' environments, time ours against them, print the table
+	PYTHON="$(PYTHON)" PIP_FLAGS="$(PIP_FLAGS)" bash bench/peers.sh
+	$(WITH_TCMALLOC) PYTHON="$(abspath $(BIN))/python" bash bench/record.sh
 
 docs: $(VENV)/.installed ## write docs/cli.md anew from --help
 	$(BIN)/python docs/generate_cli.py

@@ -143,6 +143,7 @@ def test_make_help_names_every_target_for_people(make):
         "demo",
         "test",
         "lint",
+        "bench",
         "docs",
         "constraints",
         "clean",
