@@ -48,7 +48,7 @@ def sample(policy: Policy, encoded: Encoded, uniforms: Tensor, settings: Samplin
     uniforms = uniforms.to(encoded.states.device)
 
     def choose(logits: Tensor, rows: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        logits = logits.float() / settings.temperature
+        logits = logits.float().div_(settings.temperature)
         kept = keep(logits, settings.top_k, settings.top_p)
         if kept is not None:
             logits = logits.masked_fill(~kept, -torch.inf)
@@ -94,7 +94,10 @@ def draw(logits: Tensor, uniforms: Tensor, block: int = 256) -> tuple[Tensor, Te
     """
     rows, vocabulary = logits.shape
     top = logits.amax(-1, keepdim=True)
-    weights = torch.nn.functional.pad((logits - top).exp_(), (0, -vocabulary % block))
+    shifted = logits - top
+    weights = logits.new_empty(rows, vocabulary + -vocabulary % block)
+    weights[:, vocabulary:] = 0.0
+    torch.exp(shifted, out=weights[:, :vocabulary])
     weights = weights.view(rows, -1, block)
     sums = weights.sum(-1).double().cumsum(-1)
     goal = uniforms[:, None] * sums[:, -1:]
@@ -106,7 +109,7 @@ def draw(logits: Tensor, uniforms: Tensor, block: int = 256) -> tuple[Tensor, Te
     place = (steps <= goal - before[:, None]).sum(-1)
     last = torch.where(inside > 0, torch.arange(block, device=logits.device), -1).amax(-1)
     tokens = which * block + torch.minimum(place, last)
-    return tokens, logits.gather(-1, tokens[:, None])[:, 0] - top[:, 0] - sums[:, -1].log().float()
+    return tokens, shifted.gather(-1, tokens[:, None])[:, 0] - sums[:, -1].log().float()
 
 
 def keep(logits: Tensor, top_k: int, top_p: float) -> Tensor | None:
