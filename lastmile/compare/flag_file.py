@@ -56,7 +56,7 @@ def flag_file(path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, progress
     profile = profile_targets((example for _, example, _ in pairs), cased)
     flagged: Counter[str] = Counter()
     spans: Counter[str] = Counter()
-    with _written_aside(out) as lines, flagging_bar(progress) as bar:
+    with written_aside(out) as lines, flagging_bar(progress) as bar:
         task = bar.add_task("flagging", total=rows)
         for row, example, summary in pairs:
             found = find_flags(example.document, summary, profile, names)
@@ -96,7 +96,7 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _written_aside(out: Path) -> Iterator[TextIO]:
+def written_aside(out: Path) -> Iterator[TextIO]:
     """A file that takes its name when everything is in it; `.gz` is compressed."""
     aside = out.with_name(f".{out.name}.{os.getpid()}.new")
     try:
