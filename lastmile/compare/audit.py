@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from lastmile.config import Recipe
 from lastmile.corpus.files import Problem, read_rows
 from lastmile.errors import InputError
 from lastmile.judge.consistency import judge_consistency
-from lastmile.judge.document import Text
+from lastmile.judge.document import Text, read_document
 from lastmile.judge.judge import Judge
 from lastmile.judge.measure import Statistic, measure
 from lastmile.judge.names import name_places
@@ -29,10 +29,9 @@ SHOWN = ("words", "copied_trigrams", "coverage", "density", NAMES, NUMBERS, "rep
 UNSUPPORTED = ("unsupported_word", "unsupported_entity", "unsupported_number")
 # What tells of the same fault by other means than the flag, and no recipe can price.
 OTHER_WITNESSES = {"repetition": "repeated_trigrams", "copy": "density"}
-# A flag that goes takes its words along. So words, names and numbers are counted outside the flag's own spans: they
-# become fewer only if the summary loses more than what was at fault.
+# A flag that goes takes its words along, and what is left is copied to a larger share. So all three are counted outside
+# of the flag's own spans: they move only if the summary changes in more than what was at fault.
 TRICKS = {"shorter": ("words", -1), "copied more": ("copied_trigrams", 1), "vaguer": ("names_and_numbers", -1)}
-OUTSIDE = ("words", "names_and_numbers")
 LIKED_SHARE = 1 / 3
 FEWEST = 5  # documents a flag must have left before anything is said of how
 MOST_SUSPICIOUS = 10
@@ -222,14 +221,7 @@ def _statistics(pair: Pair, judge: Judge, witness: str | None) -> list[dict[str,
                 for example, summary in zip(pair.examples, summaries, strict=True)
             )
             own[DOUBT] = np.array([1 - one.probability for one in judged])
-        for flag in judge.penalties:
-            spared = np.array(
-                [
-                    _outside(text, places, [found for found in flags[side] if found.name == flag])
-                    for text, places, flags in zip(texts, named, scores.flags, strict=True)
-                ]
-            )
-            own |= {f"{name} outside {flag}": spared[:, column] for column, name in enumerate(OUTSIDE)}
+        statistics |= _spared(pair.examples, texts, named, [row[side] for row in scores.flags], judge.penalties)
         for name, values in own.items():
             known = np.isfinite(values)
             statistics[name] = Statistic(np.where(known, values, 0.0), known.astype(np.float64))
@@ -237,14 +229,33 @@ def _statistics(pair: Pair, judge: Judge, witness: str | None) -> list[dict[str,
     return found
 
 
-def _outside(text: Text, names: Collection[int], flags: Sequence[Flag]) -> tuple[int, int]:
-    """Words, and names with numbers, that none of these flags covers."""
-    free = {
-        place
-        for place, word in enumerate(text.words)
-        if not any(flag.start < word.end and word.start < flag.end for flag in flags)
-    }
-    return len(free), len(free.intersection(names)) + sum(number.first in free for number in text.numbers)
+def _spared(
+    examples: Sequence[Example],
+    texts: Sequence[Text],
+    named: Sequence[Collection[int]],
+    flags: Sequence[Sequence[Flag]],
+    names: Iterable[str],
+) -> dict[str, Statistic]:
+    """`words outside copy` and the like: the measures of `TRICKS` for what none of a flag's spans covers."""
+    known = [set(_trigrams(read_document(example.document).lower)) for example in examples]
+    found = {}
+    for name in names:
+        rows = []
+        for text, places, there, raised in zip(texts, named, known, flags, strict=True):
+            spans = [(flag.start, flag.end) for flag in raised if flag.name == name]
+            free = [not any(s < word.end and word.start < e for s, e in spans) for word in text.words]
+            trigrams = [gram for at, gram in enumerate(_trigrams(text.lower)) if all(free[at : at + 3])]
+            told = sum(free[place] for place in places) + sum(free[number.first] for number in text.numbers)
+            rows.append((sum(free), told, sum(gram in there for gram in trigrams), len(trigrams)))
+        words, told, copied, trigrams = np.array(rows, dtype=np.float64).T
+        found[f"words outside {name}"] = Statistic(words, np.ones(len(rows)))
+        found[f"names_and_numbers outside {name}"] = Statistic(told, np.ones(len(rows)))
+        found[f"copied_trigrams outside {name}"] = Statistic(copied, trigrams)
+    return found
+
+
+def _trigrams(words: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip(words, words[1:], words[2:], strict=False))
 
 
 def _only(statistic: Statistic, rows: np.ndarray) -> Statistic:
@@ -283,7 +294,7 @@ def _avoidance(
     before, after = (side[f"flag/{flag}"].numerator > 0 for side in (early, late))
     gone, come = np.flatnonzero(before & ~after), int((after & ~before).sum())
     heard = witness if flag in UNSUPPORTED else OTHER_WITNESSES.get(flag)
-    tricks = {name: f"{name} outside {flag}" if name in OUTSIDE else name for name, _ in TRICKS.values()}
+    tricks = {name: f"{name} outside {flag}" for name, _ in TRICKS.values()}
     moved = differences(list(tricks.values()), gone) if len(gone) >= FEWEST else {}
     there = {name: moved[key] for name, key in tricks.items() if key in moved}
     told = compared.get(heard) if heard else None

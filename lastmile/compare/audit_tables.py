@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lastmile.compare.tables import WIDTH
+from lastmile.compare.tables import WIDTH, table_console
 from lastmile.judge.metrics import METRICS, p_text, shown, shown_difference
 
 if TYPE_CHECKING:
@@ -27,10 +27,9 @@ NOTES = (
 
 def print_audit(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Print every pair's measures and flags, then the most suspicious summaries of the larger pair."""
-    from rich.console import Console
-
-    console = console or Console()
+    console = console or table_console()
     width = min(console.width, WIDTH)
+    wide = width == WIDTH
 
     def say(text: str, style: str = "") -> None:
         console.print(text, width=width, markup=False, highlight=False, style=style)
@@ -40,8 +39,8 @@ def print_audit(found: Mapping[str, Any], console: Console | None = None) -> Non
     for pair in found["pairs"]:
         console.print()
         say(f"{pair['name']}: {pair['documents']:,} documents", "bold")
-        console.print(_measures(pair), width=width)
-        console.print(_flags(pair), width=width)
+        console.print(_measures(pair, wide), width=width)
+        console.print(_flags(pair, wide), width=width)
     largest = max(found["pairs"], key=lambda pair: pair["documents"])
     if largest["suspicious"]:
         say(f"Most suspicious of {largest['name']}: the return rose and the witness complains more", "bold")
@@ -53,8 +52,9 @@ def print_audit(found: Mapping[str, Any], console: Console | None = None) -> Non
     say(NOTES, "dim")
 
 
-def _measures(pair: Mapping[str, Any]) -> Any:
-    table = _table("", "early", "late", "late − early", "95 % interval", "p", "p (Holm)", "of those liked")
+def _measures(pair: Mapping[str, Any], wide: bool) -> Any:
+    heads = ["", "early", "late", "late − early", "95 % interval"]
+    table = _table(*heads, *(["p", "p (Holm)", "of those liked"] if wide else ["p (Holm)"]))
     for row in pair["measures"]:
         if row["delta"] is None:
             continue
@@ -62,12 +62,14 @@ def _measures(pair: Mapping[str, Any]) -> Any:
         delta, spread = _difference(name, row["delta"], row["low"], row["high"])
         liked = "–" if row["liked"]["delta"] is None else _difference(name, *([row["liked"]["delta"]] * 3))[0]
         cells = (_value(name, row["early"]), _value(name, row["late"]), delta, spread)
-        table.add_row(_label(name), *cells, p_text(row["p"]), p_text(row["p_holm"]), liked)
+        p, p_holm = p_text(row["p"]), p_text(row["p_holm"])
+        table.add_row(_label(name), *cells, *([p, p_holm, liked] if wide else [p_holm]))
     return table
 
 
-def _flags(pair: Mapping[str, Any]) -> Any:
-    table = _table("flag priced", "early", "late", "95 % interval", "gone", "new", "its witness", "how")
+def _flags(pair: Mapping[str, Any], wide: bool) -> Any:
+    heads = ["flag priced", "early", "late", "95 % interval", "gone/new"]
+    table = _table(*heads, *(["its witness", "how"] if wide else ["how"]))
     for row in pair["flags"]:
         if not (row["early"] or row["late"]):
             continue
@@ -78,8 +80,9 @@ def _flags(pair: Mapping[str, Any]) -> Any:
             delta, spread = _difference(row["witness"], told["delta"], told["low"], told["high"])
             moved = f"{delta.removesuffix(' pp')} ({spread})"
         spread = _difference(name, row["delta"], row["low"], row["high"])[1]
-        cells = (_value(name, row["early"]), _value(name, row["late"]), spread, f"{row['gone']:,}", f"{row['come']:,}")
-        table.add_row(row["flag"].replace("_", " "), *cells, moved, ", ".join(row["how"]))
+        cells = (_value(name, row["early"]), _value(name, row["late"]), spread, f"{row['gone']:,}/{row['come']:,}")
+        how = ", ".join(row["how"])
+        table.add_row(row["flag"].replace("_", " "), *cells, *([moved, how] if wide else [how]))
     return table
 
 

@@ -82,7 +82,7 @@ def check_flags(
         progress: Show a bar on stderr.
 
     Returns:
-        Plain data: `rows`, `cased`, `groups` and `signature`; see docs/flags.md.
+        Plain data: `rows`, `cased`, `groups` and `signature`; see docs/flag_check.md.
 
     Raises:
         InputError: If rows cannot be used, or all labels are the same.

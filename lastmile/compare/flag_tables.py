@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lastmile.compare.tables import WIDTH
+from lastmile.compare.tables import WIDTH, table_console
 from lastmile.judge.metrics import p_text
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ HEADS = {
 }
 NOTE = (
     "AUC: the chance that a summary which people found faulty scores above one which they did not; 0.5 is chance. "
-    "Copying alone does well here: trust a detector by what it adds to coverage, density and novel bigrams. "
+    "Copying alone often does well: trust a detector by what it adds to coverage, density and novel bigrams. "
     "Brackets are 95 % intervals over documents."
 )
 POOLED = "Data sets differ in how often they are faulty, which flatters every detector over all of them: read each."
@@ -33,19 +33,17 @@ POOLED = "Data sets differ in how often they are faulty, which flatters every de
 
 def print_check(report: Mapping[str, Any], console: Console | None = None) -> None:
     """Print every data set in full, then the AUC of our detectors for every group."""
-    from rich.console import Console
-
-    console = console or Console()
+    console = console or table_console()
     width = min(console.width, WIDTH)
     groups = report["groups"]
     datasets = [group for group in groups if group["dataset"] and not group["model"]]
     for group in datasets or groups[:1]:
         console.print(_headline(group), width=width, markup=False, highlight=False)
-        for table in (_kinds(group), _detectors(group), _differences(group)):
+        for table in (_kinds(group), _detectors(group), _differences(group, width == WIDTH)):
             if table is not None:
                 console.print(table, width=width)
     if len(groups) > 1:
-        console.print(_matrix(groups), width=width)
+        console.print(_matrix(groups, width), width=width)
     for text in (NOTE, POOLED if datasets else ""):
         if text:
             console.print(text, width=width, markup=False, highlight=False, style="dim")
@@ -86,27 +84,29 @@ def _detectors(group: Mapping[str, Any]) -> Any:
     return table
 
 
-def _differences(group: Mapping[str, Any]) -> Any:
+def _differences(group: Mapping[str, Any], wide: bool) -> Any:
     if not group["differences"]:
         return None
-    table = _table("beside", "its AUC", "consistency", "difference", "95 % interval", "p", "p (Holm)")
+    heads = ("beside", "its AUC", "consistency", "difference", "95 % interval", "p", "p (Holm)")
+    left_out = () if wide else ("consistency", "p")
+    table = _table(*(head for head in heads if head not in left_out))
     for row in group["differences"]:
         spread = f"{_signed(row['low'])} to {_signed(row['high'])}"
         name = row["b"] if row["b_is"] == "other" else row["b"].replace("_2grams", " bigrams")
         part = f" ({row['rows']:,} rows)" if row["rows"] < group["rows"] else ""
-        table.add_row(
-            _plain(name + part), _number(row["value_b"], 3), f"{row['value_a']['value']:.3f}",
-            _signed(row["delta"]), spread, p_text(row["p"]), p_text(row["p_holm"]),
-        )  # fmt: skip
+        cells = (_number(row["value_b"], 3), f"{row['value_a']['value']:.3f}", _signed(row["delta"]), spread)
+        cells = (*cells, p_text(row["p"]), p_text(row["p_holm"]))
+        kept = (cell for head, cell in zip(heads[1:], cells, strict=True) if head not in left_out)
+        table.add_row(_plain(name + part), *kept)
     return table
 
 
-def _matrix(groups: Sequence[Mapping[str, Any]]) -> Any:
+def _matrix(groups: Sequence[Mapping[str, Any]], width: int) -> Any:
     """The AUC of each detector, a column each, for every group; detectors that never spoke are left out."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    names = [name for name, row in groups[0]["detectors"].items() if row.get("raised")]
+    names = [name for name, row in groups[0]["detectors"].items() if row.get("raised")][: (width - 20) // 8]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
     table.title = "AUC of each group; below its name, novel bigrams of the consistent and of the faulty summaries"
     table.add_column("", overflow="fold", ratio=1)
