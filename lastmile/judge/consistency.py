@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from lastmile.judge.document import Text, read_document
-from lastmile.judge.signals import summary_signals, word_signals
+from lastmile.judge.grounding import Grounding, read_ground
+from lastmile.judge.names import name_places
+from lastmile.judge.signals import summary_signals
+from lastmile.judge.support import unsupported_names, unsupported_numbers
+from lastmile.judge.word_signals import word_signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,9 @@ class Logistic:
 
     def __call__(self, signals: Mapping[str, float]) -> float:
         """The probability; signals without a weight do not count."""
-        total = self.intercept + sum(weight * signals[name] for name, weight in self.weights.items())
+        total = self.intercept
+        for name, weight in self.weights.items():
+            total += weight * signals[name]
         return 1 / (1 + math.exp(-max(-40.0, min(40.0, total))))
 
 
@@ -49,8 +55,43 @@ def fitted() -> Mapping[str, Logistic]:
     return {part: Logistic(data[part]["intercept"], data[part]["weights"]) for part in ("summary", "word")}
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A summary laid on its document, before anything fitted looks at it.
+
+    Attributes:
+        grounding: Where its words may come from.
+        numbers: The places in `grounding.forms` of numbers that the document does not have.
+        names: The same of names.
+        words: The signals of each word of `grounding.forms`.
+    """
+
+    grounding: Grounding
+    numbers: frozenset[int]
+    names: frozenset[int]
+    words: list[dict[str, float]]
+
+
+def read_summary(document: str, summary: str, *, cased: bool = True) -> Reading | None:
+    """Lay a summary on its document; None if it has no word."""
+    text, source = Text(summary), read_document(document)
+    grounding = Grounding(text, read_ground(source))
+    if not grounding.forms:
+        return None
+    core = {place: k for k, place in enumerate(grounding.words)}
+    numbers = frozenset(
+        core[place]
+        for number in unsupported_numbers(text, source)
+        for place in range(number.first, number.last + 1)
+        if place in core
+    )
+    absent = unsupported_names(text, source, name_places(text, cased, frozenset()))
+    names = frozenset(core[place] for place in absent if place in core)
+    return Reading(grounding, numbers, names, word_signals(grounding, numbers, names))
+
+
 def judge_consistency(document: str, summary: str, *, cased: bool = True) -> Consistency:
-    """Judge one summary against its document, without a model: overlap, relations, names, numbers, polarity.
+    """Judge one summary against its document, without a model: overlap, relations, names, numbers, form.
 
     Overlap alone would reward copying. The probability is a detector's: whoever trains against it must balance it,
     with the `copy` flag for instance, and report extractiveness beside it.
@@ -60,10 +101,10 @@ def judge_consistency(document: str, summary: str, *, cased: bool = True) -> Con
         summary: Any text.
         cased: False where the summary is in lower case throughout, so that a capital tells nothing.
     """
-    text, source = Text(summary), read_document(document)
-    if not text.words:
+    reading = read_summary(document, summary, cased=cased)
+    if reading is None:
         return Consistency(0.5, {}, ())
-    signals = summary_signals(text, source, cased)
-    model = fitted()
-    words: Sequence[Mapping[str, float]] = word_signals(text, source, cased)
-    return Consistency(model["summary"](signals), signals, tuple(model["word"](word) for word in words))
+    model, grounding = fitted(), reading.grounding
+    core = [model["word"](signals) for signals in reading.words]
+    signals = summary_signals(grounding, reading.numbers, reading.names, core)
+    return Consistency(model["summary"](signals), signals, tuple(core[k] for k in grounding.core_of))

@@ -125,3 +125,13 @@ UNITS = _set(
     miles metre metres meter meters kilometre kilometres kilometer kilometers kilo kilos grams kilograms tonnes tons
     degrees pm am hundred thousand million billion"""
 )
+
+# Function words by what they do.
+PRONOUNS = _set("he she it they his her its their him them")
+POINTERS = PRONOUNS | _set("this that these those")
+ARTICLES = _set("a an the this that these those its his her their")
+PREPOSITIONS = _set("of in on at by for from with to into over under after before between against during as")
+AUXILIARIES = _set("is are was were be been being has have had will would can could may might must do does did")
+
+# What is left of `it's`, `don't`, `we've` where a tokenizer has cut them up.
+CLITICS = _set("s t d m ve re ll n't")
