@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pkgutil
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -104,6 +106,7 @@ def check_flags(
         "signature": {
             "lastmile": __version__,
             "labels": "1 = consistent, 0 = not; AUC is the chance that a summary with label 0 scores as more faulty",
+            "consistency_fitted_on": _fitted_on(),
             "threshold": {CONSISTENCY: THRESHOLD, "flags": "raised at all", "words": THRESHOLD},
             "spans_from": spans_from,
             "span_votes": span_votes,
@@ -114,6 +117,13 @@ def check_flags(
             "sha256": file_hash(path),
         },
     }
+
+
+def _fitted_on() -> str:
+    """Whose labels the combination's coefficients come from: on those very rows it looks better than it is."""
+    fitted = json.loads(pkgutil.get_data("lastmile.judge", "consistency.json") or b"{}")
+    provenance = fitted.get("provenance", "unknown")
+    return str(provenance["data"] if isinstance(provenance, dict) else provenance)
 
 
 def _advancing(rows: Iterator[Labelled], bar: Any, task: Any) -> Iterator[Labelled]:

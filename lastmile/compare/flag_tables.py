@@ -44,7 +44,8 @@ def print_check(report: Mapping[str, Any], console: Console | None = None) -> No
                 console.print(table, width=width)
     if len(groups) > 1:
         console.print(_matrix(groups, width), width=width)
-    for text in (NOTE, POOLED if datasets else ""):
+    fitted = f"Consistency was fitted on {report['signature']['consistency_fitted_on']}: there it looks too good."
+    for text in (NOTE, POOLED if datasets else "", fitted):
         if text:
             console.print(text, width=width, markup=False, highlight=False, style="dim")
 
@@ -72,7 +73,7 @@ def _kinds(group: Mapping[str, Any]) -> Any:
 
 def _detectors(group: Mapping[str, Any]) -> Any:
     spans = [name for name, row in group["detectors"].items() if row.get("spans", {}).get("f1")]
-    parts = ("words: precision", "recall", "F1") if spans else ()
+    parts = ("precision", "recall", "F1 of words") if spans else ()
     table = _table("detector", "AUC", "balanced acc.", "raised", *parts)
     for name, row in group["detectors"].items():
         if "raised" not in row:

@@ -69,6 +69,7 @@ def test_json_has_every_figure(run, labelled):
     # All words of `A storm hit the coast of Wales.` stand in the document in this order.
     assert everything["extractiveness"]["consistent"]["coverage"]["value"] > 0.9
     assert everything["extractiveness"]["inconsistent"]["coverage"]["value"] < 0.9
+    assert found["signature"]["consistency_fitted_on"] not in ("", "unknown")
     # Holm over five rivals wants 5 · 200 resamples.
     assert found["signature"]["bootstrap_samples"] == 1000
 
@@ -85,7 +86,7 @@ def test_table_fits_and_says_what_it_means(run, labelled, monkeypatch):
     assert status == 0
     assert max(map(len, out.splitlines())) <= 100
     assert "news: 4 summaries of 1 documents, 2 consistent, 2 not" in out
-    assert "words: precision" in out and "its AUC" in out and "novel bigrams" in out
+    assert "F1 of words" in out and "its AUC" in out and "novel bigrams" in out
     assert "Copying alone often does well" in out
 
 
