@@ -190,7 +190,8 @@ def report_people() -> None:
     examples = [Example(r["id"], r["source"], (r["summary"],)) for r in records("dialogsum/dev")]
     profile = profile_targets(iter(examples), cased=True)
     found = [find_flags(e.document, Summary(e.target), profile, HALLUCINATIONS) for e in examples]
-    print(f"\ndialogsum dev: {sum(map(bool, found)) / len(found):.1%} of {len(found)} people's summaries flagged", end=": ")
+    share = sum(map(bool, found)) / len(found)
+    print(f"\ndialogsum dev: {share:.1%} of {len(found)} people's summaries flagged:", end=" ")
     print(", ".join(f"{name} {sum(name in {f.name for f in row} for row in found)}" for name in HALLUCINATIONS))
 
 

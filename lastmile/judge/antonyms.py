@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lastmile.judge.lexicon import FAMILIES
 from lastmile.judge.rouge import stem
 
 _PAIRS = """
@@ -48,11 +49,12 @@ _PAIRS = """
 def _opposites() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for pair in _PAIRS.split(";"):
-        one, other = (stem(word) for word in pair.split())
-        found.setdefault(one, set()).add(other)
-        found.setdefault(other, set()).add(one)
-    return {word: frozenset(others) for word, others in found.items()}
+        one, other = ({stem(word), *FAMILIES.get(word, ())} for word in pair.split())
+        for here, there in ((one, other), (other, one)):
+            for root in here - there:
+                found.setdefault(root, set()).update(there - here)
+    return {word: frozenset(others - {word}) for word, others in found.items()}
 
 
-# Stem to the stems that mean the opposite.
+# Stem to the stems that mean the opposite, with the irregular forms of both.
 OPPOSITES = _opposites()

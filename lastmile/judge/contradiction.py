@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lastmile.judge.antonyms import OPPOSITES
 from lastmile.judge.document import Document
 from lastmile.judge.grounding import Grounding
+from lastmile.judge.lexicon import FAMILIES
 from lastmile.judge.rouge import stem
 from lastmile.judge.speakers import turns_of
 from lastmile.records import Flag
@@ -49,7 +50,7 @@ def _opposites(grounding: Grounding) -> Iterator[tuple[int, int]]:
     for k, form in enumerate(grounding.forms):
         root = stem(form)
         opposite = OPPOSITES.get(root)
-        if not opposite or root in ground.places:
+        if not opposite or not FAMILIES.get(form, frozenset({root})).isdisjoint(ground.places):
             continue
         own = grounding.sentence_of[k]
         around = range(max(k - _REACH, 0), min(k + _REACH + 1, len(grounding.forms)))

@@ -54,7 +54,7 @@ def sentence_numbers(text: Text) -> list[int]:
     for place, word in enumerate(spans):
         if place:
             gap = raw[spans[place - 1].end : word.start]
-            if len(gap) > 1 and _STOP_OR_LINE.search(gap):
+            if gap != "." and _STOP_OR_LINE.search(gap):
                 before = text.forms[place - 1]
                 if "\n" in gap or not (
                     (len(before) == 1 and before.isalpha() and gap[0] == ".")

@@ -34,8 +34,8 @@ def find_wrong_speakers(grounding: Grounding, typical_words: float) -> tuple[Fla
     """Flag speakers that a summary credits with what only another speaker said.
 
     Looked at are sentences of the form `#Person1# says …`, up to the next speaker's name. Of their content words, three
-    or more must stand in the document; none of them in a turn of that speaker or in the turn right before one of
-    theirs, which they may have taken up, and three or more in turns of one other speaker.
+    or more must stand in the document; none of them in a turn of that speaker or in a question right before one of
+    theirs, which they may have answered, and three or more in turns of one other speaker.
 
     Args:
         grounding: The summary on its document.
@@ -48,6 +48,7 @@ def find_wrong_speakers(grounding: Grounding, typical_words: float) -> tuple[Fla
         return ()
     turn_of = _turn_numbers(document, ground, turns)
     speakers = {speaker for speaker, _, _ in turns}
+    asked = {t for t, (_, start, end) in enumerate(turns[:-1]) if "?" in document.text[start:end]}
     content = frozenset(grounding.content)
     flags = []
     for k, form in enumerate(grounding.forms[:-1]):
@@ -60,7 +61,7 @@ def find_wrong_speakers(grounding: Grounding, typical_words: float) -> tuple[Fla
         own, others = 0, dict.fromkeys(speakers - {form}, 0)
         for c in claimed:
             said_in = {turn_of[p] for p in grounding.places[c] if turn_of[p] >= 0}
-            own += any(form in (turns[t][0], turns[t + 1][0] if t + 1 < len(turns) else "") for t in said_in)
+            own += any(turns[t][0] == form or (t in asked and turns[t + 1][0] == form) for t in said_in)
             for speaker in {turns[t][0] for t in said_in} - {form}:
                 others[speaker] += 1
         if len(claimed) >= 3 and own == 0 and max(others.values()) >= 3:
