@@ -27,6 +27,7 @@ STAGE = "policy_gradient"
 DOUBT, FACTS, TOTAL, NAMES, NUMBERS = "doubt", "wrong_facts", "total", "names", "numbers"
 SHOWN = ("words", "copied_trigrams", "coverage", "density", NAMES, NUMBERS, "repeated_trigrams", "flag_rate", "rougeL")
 UNSUPPORTED = ("unsupported_word", "unsupported_entity", "unsupported_number")
+FALSE = ("unrelated", "contradiction", "wrong_speaker")  # what else the witness would doubt
 # What tells of the same fault by other means than the flag, and no recipe can price.
 OTHER_WITNESSES = {"repetition": "repeated_trigrams", "copy": "density"}
 # A flag that goes takes its words along, and what is left is copied to a larger share. So all three are counted outside
@@ -293,7 +294,7 @@ def _avoidance(
     """How the documents that lost a flag lost it, and whether the witness followed."""
     before, after = (side[f"flag/{flag}"].numerator > 0 for side in (early, late))
     gone, come = np.flatnonzero(before & ~after), int((after & ~before).sum())
-    heard = witness if flag in UNSUPPORTED else OTHER_WITNESSES.get(flag)
+    heard = witness if flag in (*UNSUPPORTED, *FALSE) else OTHER_WITNESSES.get(flag)
     tricks = {name: f"{name} outside {flag}" for name, _ in TRICKS.values()}
     moved = differences(list(tricks.values()), gone) if len(gone) >= FEWEST else {}
     there = {name: moved[key] for name, key in tricks.items() if key in moved}

@@ -18,6 +18,11 @@ HEADS = {
     "unsupported_entity": "unsup.\nentity",
     "unsupported_number": "unsup.\nnumber",
     "unsupported_word": "unsup.\nword",
+    "unrelated": "unre-\nlated",
+    "contradiction": "contra-\ndiction",
+    "wrong_speaker": "wrong\nspeaker",
+    "garbled": "garbled",
+    "boilerplate": "boiler-\nplate",
     "copy": "copy",
     "unfinished": "unfin-\nished",
     "empty": "empty",
@@ -42,8 +47,10 @@ def print_check(report: Mapping[str, Any], console: Console | None = None) -> No
         for table in (_kinds(group), _detectors(group), _differences(group, width == WIDTH)):
             if table is not None:
                 console.print(table, width=width)
-    if len(groups) > 1:
-        console.print(_matrix(groups, width), width=width)
+    spoke = [name for name, row in groups[0]["detectors"].items() if row.get("raised")]
+    size = (width - 20) // 8
+    for start in range(0, len(spoke) if len(groups) > 1 else 0, size):
+        console.print(_matrix(groups, spoke[start : start + size]), width=width)
     fitted = f"Consistency was fitted on {report['signature']['consistency_fitted_on']}: there it looks too good."
     for text in (NOTE, POOLED if datasets else "", fitted):
         if text:
@@ -102,12 +109,11 @@ def _differences(group: Mapping[str, Any], wide: bool) -> Any:
     return table
 
 
-def _matrix(groups: Sequence[Mapping[str, Any]], width: int) -> Any:
-    """The AUC of each detector, a column each, for every group; detectors that never spoke are left out."""
+def _matrix(groups: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Any:
+    """The AUC of each of these detectors, a column each, for every group."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    names = [name for name, row in groups[0]["detectors"].items() if row.get("raised")][: (width - 20) // 8]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
     table.title = "AUC of each group; below its name, novel bigrams of the consistent and of the faulty summaries"
     table.add_column("", overflow="fold", ratio=1)

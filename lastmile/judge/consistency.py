@@ -50,9 +50,18 @@ class Logistic:
 
 @lru_cache(maxsize=1)
 def fitted() -> Mapping[str, Logistic]:
-    """The shipped coefficients, written by `bench/fit_consistency.py`: `summary` and `word`."""
+    """The shipped coefficients, written by `bench/fit_consistency.py`: `summary`, `word` and two more."""
     data = json.loads(pkgutil.get_data("lastmile.judge", "consistency.json") or b"")
-    return {part: Logistic(data[part]["intercept"], data[part]["weights"]) for part in ("summary", "word")}
+    return {name: Logistic(part["intercept"], part["weights"]) for name, part in data.items() if "weights" in part}
+
+
+def edited_probability(found: Consistency) -> float:
+    """The probability for a summary that may be somebody's good one with a word or two changed.
+
+    Edits hide where a whole summary is otherwise well supported, so single wrong words weigh more here. Within one kind
+    of document it ranks; how many summaries are spoiled, and so the threshold, is the user's to know.
+    """
+    return fitted()["edited"](found.signals) if found.signals else 0.5
 
 
 @dataclass(frozen=True, slots=True)

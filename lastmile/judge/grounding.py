@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 
 from lastmile.corpus.extractiveness import Fragment, extractive_fragments
 from lastmile.judge.document import Document, Text
-from lastmile.judge.lexicon import CLITICS, FAMILIES, STOP_WORDS, TITLES
+from lastmile.judge.lexicon import CLITICS, FAMILIES, NEGATIONS, STOP_WORDS, TITLES
 from lastmile.judge.rouge import stem
 
 _STOP_OR_LINE = re.compile(r"[.!?…\n]")
@@ -34,6 +34,14 @@ def core_words(text: Text) -> tuple[list[int], list[str]]:
     return places, forms
 
 
+def core_negations(text: Text, words: Sequence[int]) -> frozenset[int]:
+    """The places, among the core words at `words`, that are negated or negate: `not`, and `do` of `don't`."""
+    negated = [
+        place for place, form in enumerate(text.forms) if form in NEGATIONS or form.endswith(("n't", "n’t"))
+    ]
+    return frozenset(max(bisect_left(words, place + 1) - 1, 0) for place in negated)
+
+
 def sentence_numbers(text: Text) -> list[int]:
     """For each word the number of its sentence, told by punctuation alone, so that lower-case text has sentences too.
 
@@ -46,7 +54,7 @@ def sentence_numbers(text: Text) -> list[int]:
     for place, word in enumerate(spans):
         if place:
             gap = raw[spans[place - 1].end : word.start]
-            if len(gap) > 1 and _STOP_OR_LINE.search(gap):
+            if gap != "." and _STOP_OR_LINE.search(gap):
                 before = text.forms[place - 1]
                 if "\n" in gap or not (
                     (len(before) == 1 and before.isalpha() and gap[0] == ".")
@@ -103,6 +111,11 @@ class Ground:
         self.capital = frozenset(capital)
         self._by_family: dict[str, list[int]] = {}
         self._grams: dict[int, frozenset[tuple[str, ...]]] = {}
+
+    @cached_property
+    def negations(self) -> frozenset[int]:
+        """Its negations; see `core_negations`."""
+        return core_negations(self.document, self.words)
 
     def grams(self, n: int) -> frozenset[tuple[str, ...]]:
         """The n-grams of its forms."""
@@ -179,6 +192,11 @@ class Grounding:
         for number, fragment in enumerate(self.fragments):
             for k in range(fragment.summary_start, fragment.summary_start + fragment.length):
                 self.run[k], self.fragment_of[k] = fragment.length, number
+
+    @cached_property
+    def negations(self) -> frozenset[int]:
+        """Its negations; see `core_negations`."""
+        return core_negations(self.summary, self.words)
 
     @cached_property
     def pairs(self) -> list[tuple[int, int, int]]:

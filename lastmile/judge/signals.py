@@ -10,8 +10,9 @@ import math
 from collections import Counter
 from collections.abc import Collection
 
+from lastmile.judge.contradiction import contradictions
 from lastmile.judge.grounding import FAR, Grounding, closeness
-from lastmile.judge.lexicon import NEGATIONS, POINTERS, PRONOUNS
+from lastmile.judge.lexicon import POINTERS, PRONOUNS
 
 SUPPORTS = {
     "novel_1grams": -1,
@@ -38,6 +39,7 @@ SUPPORTS = {
     "numbers": -1,
     "capitals": -1,
     "negated_alone": -1,
+    "contradicted": -1,
     "repeated_content": -1,
     "most_repeated": -1,
     "unknown_tokens": -1,
@@ -175,7 +177,7 @@ def _claims(grounding: Grounding, numbers: Collection[int], names: Collection[in
     total = max(len(content), 1)
     absent = sum([not grounding.places[k] for k in content])
     kin = sum([bool(grounding.places[k]) and not grounding.direct[k] for k in content])
-    negated = not NEGATIONS.isdisjoint(forms) and NEGATIONS.isdisjoint(grounding.ground.forms)
+    negated = bool(grounding.negations) and not grounding.ground.negations
     return {
         "absent_share": absent / total,
         "log_absent": math.log1p(absent),
@@ -185,6 +187,7 @@ def _claims(grounding: Grounding, numbers: Collection[int], names: Collection[in
         "numbers": sum([forms[k][0].isdigit() for k in content]) / total,
         "capitals": sum([forms[k] in grounding.ground.capital for k in content]) / total,
         "negated_alone": float(negated),
+        "contradicted": float(bool(contradictions(grounding))),
     }
 
 

@@ -107,7 +107,7 @@ def test_each_flag_has_a_filter_its_cost_and_its_list(explain):
     assert "unsupported entity Bob Miller 0.08 cost" in text
     assert "repetition Traders sold 15 boats in Genoa 0.24 cost" in text
     assert "empty 1.00 cost no word" in text
-    assert "in none of these: unsupported word, copy, unfinished, length" in text
+    assert "in none of these: unsupported word, " in text and ", copy, unfinished, length." in text
 
 
 def test_chosen_flags_and_rows(explain):
