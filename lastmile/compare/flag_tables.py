@@ -48,7 +48,7 @@ def print_check(report: Mapping[str, Any], console: Console | None = None) -> No
             if table is not None:
                 console.print(table, width=width)
     spoke = [name for name, row in groups[0]["detectors"].items() if row.get("raised")]
-    size = (width - 20) // 8
+    size = (width - 26) // 8  # what names and counts leave
     for start in range(0, len(spoke) if len(groups) > 1 else 0, size):
         console.print(_matrix(groups, spoke[start : start + size]), width=width)
     fitted = f"Consistency was fitted on {report['signature']['consistency_fitted_on']}: there it looks too good."
