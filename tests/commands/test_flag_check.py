@@ -22,7 +22,7 @@ def rows():
             spans = [[bad.index("Norway"), bad.index("Norway") + 6]] if "Norway" in bad else [{"start": 0, "end": 3}]
             yield {
                 **where, "source": document, "summary": bad, "label": 0, "spans": spans,
-                "scores": {"other": 0.2 + 0.8 * number, "tie": None if number else 1},
+                "scores": {"other": 0.2 + 0.65 * number, "tie": None if number else 1},
             }  # fmt: skip
 
 
@@ -57,13 +57,13 @@ def test_json_has_every_figure(run, labelled):
     assert (entity["auc"]["value"], entity["balanced_accuracy"]["value"]) == (0.75, 0.75)
     assert everything["detectors"]["empty"]["auc"] == {"value": 0.5, "low": 0.5, "high": 0.5}
     assert everything["detectors"]["empty"]["spans"]["precision"] is None, "it marks no word"
-    # Theirs: faulty 0.2, 0.2, 1.0, 1.0 against consistent 0.9, 0.9, 0.8, 0.8: 2 of the 4 score below all.
-    assert everything["others"]["other"]["auc"]["value"] == 0.5
+    # Higher is more consistent. Faulty 0.2 lies below all four of 0.9, 0.9, 0.8, 0.8 and 0.85 below two: 12 of 16 pairs.
+    assert everything["others"]["other"]["auc"]["value"] == 0.75
     assert (everything["others"]["tie"]["rows"], everything["others"]["tie"]["auc"]["value"]) == (6, 0.5)
     rivals = {row["b"]: row for row in everything["differences"]}
     assert list(rivals) == ["coverage", "density", "novel_2grams", "other", "tie"]
     other = rivals["other"]
-    assert other["delta"] == pytest.approx(other["value_a"]["value"] - 0.5)
+    assert other["delta"] == pytest.approx(other["value_a"]["value"] - 0.75)
     assert other["low"] <= other["delta"] <= other["high"] and other["p"] <= other["p_holm"]
     assert rivals["tie"]["rows"] == 6
     # All words of `A storm hit the coast of Wales.` stand in the document in this order.
@@ -100,6 +100,14 @@ def test_split_gzip_csv_labels_and_spans_from_one(run, tmp_path):
     found = json.loads(run(*command, "--spans-from", 1)[1])
     entity = found["groups"][1]["detectors"]["unsupported_entity"]
     assert entity["spans"]["f1"]["value"] == 1
+    # The first character, counted from 1, is the word `A`; counted from 0, [1, 2) is the space behind it.
+    first = [{"source": BRIDGE, "summary": "A storm.", "label": label, "spans": [[1, 2]]} for label in (0, 1)]
+    command = ("flag", write(tmp_path / "first.jsonl", first), "--check", "--json", "--bootstrap-samples", 100)
+    recalls = [
+        json.loads(run(*command, "--spans-from", start)[1])["groups"][0]["detectors"]["empty"]["spans"]["recall"]
+        for start in (0, 1)
+    ]
+    assert recalls == [None, {"value": 0, "low": 0, "high": 0}]
     assert run("flag", file, "--check", "--split", "vaild")[2] == (
         "rows.jsonl.gz: no row has `split` `vaild`; there are `test`, `valid`. Did you mean `valid`?\n"
     )
