@@ -18,6 +18,8 @@ _NEIGHBOURS = 5
 _HALF = 20
 
 
+# The heads of `won't` and `don't` that are also words of their own.
+_ALSO_WORDS = frozenset(("won", "don"))
 _APOSTROPHES = "'’‘`"
 
 
@@ -37,7 +39,9 @@ def core_words(text: Text) -> tuple[list[int], list[str]]:
 def core_negations(text: Text, words: Sequence[int]) -> frozenset[int]:
     """The places, among the core words at `words`, that are negated or negate: `not`, and `do` of `don't`."""
     negated = [
-        place for place, form in enumerate(text.forms) if form in NEGATIONS or form.endswith(("n't", "n’t"))
+        place
+        for place, form in enumerate(text.forms)
+        if (form in NEGATIONS and form not in _ALSO_WORDS) or form.endswith(("n't", "n’t"))
     ]
     return frozenset(max(bisect_left(words, place + 1) - 1, 0) for place in negated)
 

@@ -15,9 +15,9 @@ from lastmile.judge.redundancy import redundancy, redundancy_signals
 from lastmile.judge.signals import SUPPORTS
 
 DOCUMENT = (
-    "The harbour board of Port Ellis voted on Tuesday to deepen the northern channel. Chair Greta Lund said "
-    "the work would cost 14 million euros and take two years. Fishermen fear that dredging will bury their oyster beds. "
-    "Their spokesman, Owen Pike, wants the board to pay for new beds first. The ferry company Nordline backs it."
+    "The harbour board of Port Ellis voted on Tuesday to deepen the northern channel. Chairwoman Greta Lund said the "
+    "work would cost 14 million euros and take two years. Fishermen fear that dredging will bury their oyster "
+    "beds. Their spokesman, Owen Pike, wants the board to pay for new beds first. The ferry company Nordline backs it."
 )
 FAITHFUL = "The Port Ellis harbour board voted to deepen the northern channel for 14 million euros."
 INVENTED = "The Bremen city council voted to close the airport after 30 protests."

@@ -49,6 +49,7 @@ def texts(flags):
         ("The board won't close the plant in Moss.", []),
         ("Shares did not fall on Friday.", []),
         ("The plant in Moss may open a cafe.", []),
+        ("The brewer Halden won as shares rose sharply on Friday.", []),  # `won` is no `won't`
     ],
 )
 def test_contradictions(summary, flagged):
