@@ -57,7 +57,7 @@ def test_json_has_every_figure(run, labelled):
     assert (entity["auc"]["value"], entity["balanced_accuracy"]["value"]) == (0.75, 0.75)
     assert everything["detectors"]["empty"]["auc"] == {"value": 0.5, "low": 0.5, "high": 0.5}
     assert everything["detectors"]["empty"]["spans"]["precision"] is None, "it marks no word"
-    # Higher is more consistent. Faulty 0.2 lies below all four of 0.9, 0.9, 0.8, 0.8 and 0.85 below two: 12 of 16 pairs.
+    # Higher is more consistent. Faulty 0.2 lies below all of 0.9, 0.9, 0.8, 0.8 and 0.85 below two: 12 of 16 pairs.
     assert everything["others"]["other"]["auc"]["value"] == 0.75
     assert (everything["others"]["tie"]["rows"], everything["others"]["tie"]["auc"]["value"]) == (6, 0.5)
     rivals = {row["b"]: row for row in everything["differences"]}
