@@ -1,37 +1,131 @@
-"""`lastmile flag`: the faults of summaries, with their places and evidence."""
+"""`lastmile flag`: the faults of summaries, with their places and evidence; and the verbs that belong to it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from lastmile.commands import app
 from lastmile.config import FLAG_NAMES
+from lastmile.errors import InputError
+
+verbs = typer.Typer(rich_markup_mode="markdown")
 
 
-@app.command("flag")
+class FlagCommand(TyperCommand):
+    """`flag FILE`, which steps aside where the first word is a verb: `flag audit RUN`.
+
+    No file can be meant by such a word, for the name of a file of rows has an ending.
+    """
+
+    @cached_property
+    def commands(self) -> dict[str, Any]:
+        """The verbs, by name."""
+        return typer.main.get_group(verbs).commands
+
+    def make_context(self, info_name, args, parent=None, **extra):
+        """The verb's own context, where there is one; whoever runs a context runs the command that it is of."""
+        if args and args[0] in self.commands:
+            verb = self.commands[args[0]]
+            return verb.make_context(f"{info_name} {args[0]}", args[1:], parent=parent, **extra)
+        return super().make_context(info_name, args, parent=parent, **extra)
+
+
+@app.command("flag", cls=FlagCommand)
 def flag(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Rows with `document` (or `source`) and `summary`; `.gz` is fine.")
     ],
-    out: Annotated[Path, typer.Option(help="JSONL: the same rows, each with its `flags`.")],
-    flags: Annotated[str, typer.Option(help="Which flags to look for, with commas between.")] = ",".join(FLAG_NAMES),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="JSONL: the same rows, each with its `flags`.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Hold the flags against people: rows with `label`, 1 = consistent, 0 = not.")
+    ] = False,
+    explain: Annotated[
+        Path | None, typer.Option(help="HTML: documents and summaries side by side, flags linked to their evidence.")
+    ] = None,
+    flags: Annotated[
+        str, typer.Option(help="Which flags to look for, with commas between. Not with `--check`.")
+    ] = ",".join(FLAG_NAMES),
+    split: Annotated[str | None, typer.Option(help="Only rows whose `split` is this. Not with `--out`.")] = None,
+    spans_from: Annotated[
+        int, typer.Option(min=0, max=1, help="What the first character counts as in `spans`. With `--check`.")
+    ] = 0,
+    span_votes: Annotated[
+        int, typer.Option(min=1, help="Spans that must cover a word for it to count as marked. With `--check`.")
+    ] = 1,
+    bootstrap_samples: Annotated[
+        int, typer.Option(min=100, help="Resamples that the intervals of `--check` rest on.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts, or the whole check, as JSON.")] = False,
 ) -> None:
     """Find the faults of summaries: repetition, names and numbers that the document lacks, and more.
 
-    Each row gets `flags`: a list of `name`, `start`, `end`, `text` and `evidence`. Where rows have a `target`, a
-    `reference` or several, lengths and copied passages are held against those; else a flag of length is never raised.
-    `unsupported_word` marks every content word that is not the document's: most good summaries have some.
+    `--out` writes each row with `flags`: a list of `name`, `start`, `end`, `text` and `evidence`. Where rows have a
+    `target`, a `reference` or several, lengths and copied passages are held against those; else a flag of length is
+    never raised. `unsupported_word` marks every content word that is not the document's: most good summaries have some.
+
+    `--explain` writes one page to read them on. `--check` says how far to trust them, on summaries that people
+    labelled: AUC, balanced accuracy and marked words of every detector with 95 % intervals, beside overlap alone and
+    beside other detectors' `scores` in the file (higher = more consistent). `lastmile flag audit RUN` asks how a run
+    came by fewer flags.
 
     Example: `lastmile flag outputs.jsonl --out flagged.jsonl --flags repetition,unsupported_entity`
     """
+    names = list(dict.fromkeys(name.strip() for name in flags.split(",") if name.strip()))
+    _one_task(out, check, explain)
+    _fitting(
+        {
+            "--flags": (not check, flags != ",".join(FLAG_NAMES)),
+            "--split": (out is None, split is not None),
+            "--spans-from": (check, spans_from != 0),
+            "--span-votes": (check, span_votes != 1),
+            "--json": (explain is None, as_json),
+        }
+    )
+    if check:
+        from lastmile.compare.flag_check import check_flags
+        from lastmile.compare.flag_tables import print_check
+
+        found = check_flags(file, split, spans_from, span_votes, bootstrap_samples, seed)
+        typer.echo(f"{file}: {found['rows']:,} labelled summaries", err=True)
+        if as_json:
+            typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+        else:
+            print_check(found)
+    elif explain is not None:
+        from lastmile.compare.explain import explain_file
+
+        shown, rows = explain_file(file, explain, names, split)
+        left_out = f", the most costly of {rows:,}" if shown < rows else ""
+        typer.echo(f"{explain}: {shown:,} summaries{left_out}", err=True)
+    elif out is not None:
+        _write_flags(file, out, names, as_json)
+
+
+def _one_task(out: Path | None, check: bool, explain: Path | None) -> None:
+    given = [name for name, is_given in (("--out", out), ("--check", check), ("--explain", explain)) if is_given]
+    if len(given) != 1:
+        what = f"got {' and '.join(f'`{name}`' for name in given)}" if given else "got none"
+        raise InputError(f"`lastmile flag FILE` needs one of `--out FILE`, `--check` and `--explain FILE`, {what}")
+
+
+def _fitting(options: Mapping[str, tuple[bool, bool]]) -> None:
+    """Refuse options that would say nothing: option to whether it applies, and whether it was given."""
+    wrong = [name for name, (applies, given) in options.items() if given and not applies]
+    if wrong:
+        raise InputError.of(f"`{name}`: not for this; `lastmile flag --help` says for what" for name in wrong)
+
+
+def _write_flags(file: Path, out: Path, names: list[str], as_json: bool) -> None:
     from lastmile.compare.flag_file import flag_file
 
-    names = list(dict.fromkeys(name.strip() for name in flags.split(",") if name.strip()))
     counts = flag_file(file, out, names)
     profile = counts.profile
     typer.echo(
@@ -55,3 +149,29 @@ def flag(
     for name, count in counts.flagged.items():
         table.add_row(name, f"{count:,}", f"{100 * count / counts.summaries:.1f} %", f"{counts.spans[name]:,}")
     Console().print(table)
+
+
+@verbs.command("audit")
+def audit(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    bootstrap_samples: Annotated[int, typer.Option(min=100, help="Resamples that the intervals rest on.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, documents included.")] = False,
+) -> None:
+    """Ask how a run came by fewer flags: by fewer faults, or by a trick.
+
+    The summaries of the first validation against those of the last, on the same documents, and, where `compare` left
+    them, those of the likelihood model against the best: did they get shorter, copy more, say fewer names and numbers?
+    A detector that training did not use is the witness: a flag that fell while the witness did not was evaded. Ends
+    with the ten most suspicious summaries, where the return rose and the witness complains.
+
+    Example: `lastmile flag audit runs/dialogsum-rloo-seed1`
+    """
+    from lastmile.compare.audit import audit_run
+    from lastmile.compare.audit_tables import print_audit
+
+    found = audit_run(run, bootstrap_samples, seed, lambda text: typer.echo(text, err=True))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_audit(found)

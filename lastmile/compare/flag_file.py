@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from lastmile.compare.pairs import PairFile, text_fault
 from lastmile.config import FLAG_NAMES
-from lastmile.corpus.files import Problem, Row, read_rows, refuse
 from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.flags import find_flags
 from lastmile.judge.profile import TargetProfile, profile_targets
-from lastmile.records import Example, Flag, Summary
-
-DOCUMENT_FIELDS = ("document", "source")
-TARGET_FIELDS = ("target", "targets", "reference", "references")
+from lastmile.records import Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +40,9 @@ class FlagCounts:
 def flag_file(path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, progress: bool = True) -> FlagCounts:
     """Write the rows of `path` to `out` as JSON Lines, each with its `flags`.
 
-    A row has a `document` (or `source`) and a `summary`; `ended: false` says that the summary was cut at a limit. What
-    targets are like is measured on `target`, `targets`, `reference` or `references` where rows have one, else it is
-    `TargetProfile.neutral`. Names are told by the documents' capitals where no summary has any. A flag is written with
-    its `name`, `start` and `end` (characters of the summary, from 0, end exclusive), `text` and `evidence`.
+    What targets are like is measured on those of the rows (see `PairFile`), else it is `TargetProfile.neutral`. Names
+    are told by the documents' capitals where no summary has any. A flag is written with its `name`, `start` and `end`
+    (characters of the summary, from 0, end exclusive), `text` and `evidence`.
 
     The file is read three times (checked, measured, flagged) in bounded memory; `out` appears when it is complete.
 
@@ -54,17 +50,15 @@ def flag_file(path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, progress
         InputError: If a flag is unknown, or rows cannot be used, naming each line.
         RunError: If `out` cannot be written.
     """
-    unknown = [name for name in names if name not in FLAG_NAMES]
-    if unknown or not names:
-        problems = [f"`{name}`: no such flag.{did_you_mean(name, FLAG_NAMES)}" for name in unknown] or ["no flag named"]
-        raise InputError.of([*problems, f"Flags: {', '.join(FLAG_NAMES)}"])
-    rows, cased = _check(path)
-    profile = profile_targets((example for _, example, _ in _read(path)), cased)
+    check_names(names)
+    pairs = PairFile(path)
+    rows, cased = pairs.check()
+    profile = profile_targets((example for _, example, _ in pairs), cased)
     flagged: Counter[str] = Counter()
     spans: Counter[str] = Counter()
-    with _written_aside(out) as lines, _bar(progress) as bar:
+    with written_aside(out) as lines, flagging_bar(progress) as bar:
         task = bar.add_task("flagging", total=rows)
-        for row, example, summary in _read(path):
+        for row, example, summary in pairs:
             found = find_flags(example.document, summary, profile, names)
             spans.update(flag.name for flag in found)
             flagged.update({flag.name for flag in found})
@@ -73,53 +67,16 @@ def flag_file(path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, progress
     return FlagCounts(rows, {name: flagged[name] for name in names}, {name: spans[name] for name in names}, profile)
 
 
-def _check(path: Path) -> tuple[int, bool]:
-    """The number of rows, and whether any summary has a capital letter."""
-    count, cased = 0, False
-    problems: list[Problem] = []
-    for row in read_rows(path):
-        count += 1
-        if isinstance(row, Problem):
-            problems.append(row)
-            continue
-        document = next((name for name in DOCUMENT_FIELDS if name in row.fields), None)
-        if document is None:
-            problems.append(Problem("column", row.where, "a document is wanted: `document` or `source`"))
-        elif not str(row.fields[document]).strip():
-            problems.append(Problem("empty", row.where, f"`{document}` is empty"))
-        if "summary" not in row.fields:
-            problems.append(Problem("column", row.where, "a `summary` is wanted, got none"))
-        for name in (document, "summary"):
-            if name in row.fields and (fault := _fault(row.fields[name])):
-                problems.append(Problem("column", row.where, f"`{name}` {fault}"))
-        text = str(row.fields.get("summary", ""))
-        cased = cased or text != text.lower()
-    if not count:
-        problems.append(Problem("empty", path.name, "at least one row is wanted, got none"))
-    refuse(problems)
-    return count, cased
+def check_names(names: Sequence[str]) -> None:
+    """Refuse unknown flags, and none at all.
 
-
-def _fault(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return f"must be text, got {type(value).__name__}"
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return "holds half a character (a lone surrogate)"
-    return None
-
-
-def _read(path: Path) -> Iterator[tuple[Row, Example, Summary]]:
-    """The rows of a checked file."""
-    for row in read_rows(path):
-        assert isinstance(row, Row)
-        fields = row.fields
-        values = [fields[name] for name in TARGET_FIELDS if fields.get(name)]
-        targets = [text for value in values for text in (value if isinstance(value, list) else [value])]
-        usable = tuple(dict.fromkeys(text for text in targets if _fault(text) is None and text.strip()))
-        document = next(fields[name] for name in DOCUMENT_FIELDS if name in fields)
-        yield row, Example(row.where, document, usable), Summary(fields["summary"], fields.get("ended") is not False)
+    Raises:
+        InputError: Naming them, with what there is.
+    """
+    unknown = [name for name in names if name not in FLAG_NAMES]
+    if unknown or not names:
+        problems = [f"`{name}`: no such flag.{did_you_mean(name, FLAG_NAMES)}" for name in unknown] or ["no flag named"]
+        raise InputError.of([*problems, f"Flags: {', '.join(FLAG_NAMES)}"])
 
 
 def _as_data(flag: Flag) -> dict[str, Any]:
@@ -135,11 +92,11 @@ def _as_data(flag: Flag) -> dict[str, Any]:
 def _line(row: Mapping[str, Any]) -> str:
     line = json.dumps(row, ensure_ascii=False, default=str)
     # A field that nobody looked at may hold half a character, which UTF-8 cannot: such a row is escaped.
-    return f"{line if _fault(line) is None else json.dumps(row, default=str)}\n"
+    return f"{line if text_fault(line) is None else json.dumps(row, default=str)}\n"
 
 
 @contextmanager
-def _written_aside(out: Path) -> Iterator[TextIO]:
+def written_aside(out: Path) -> Iterator[TextIO]:
     """A file that takes its name when everything is in it; `.gz` is compressed."""
     aside = out.with_name(f".{out.name}.{os.getpid()}.new")
     try:
@@ -155,7 +112,8 @@ def _written_aside(out: Path) -> Iterator[TextIO]:
             aside.unlink()
 
 
-def _bar(shown: bool) -> Any:
+def flagging_bar(shown: bool) -> Any:
+    """A bar on stderr that counts summaries."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

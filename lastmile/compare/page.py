@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
 
+from lastmile.compare.marked import mark, passage, render, spoken
 from lastmile.compare.plots import FAR_OFF, curve_plots, flag_plots, interval_plots, reward_plots
 from lastmile.compare.systems import LIKELIHOOD, POLICY_GRADIENT, TARGET
 from lastmile.compare.tables import (
@@ -26,28 +27,15 @@ from lastmile.judge.metrics import METRICS, p_text, shown, verdict_of
 COLOURS = {LIKELIHOOD: "#3d7fd9", POLICY_GRADIENT: "#e2742b", "lead-3": "#868c9b", TARGET: "#2c9c78"}
 OTHER_COLOURS = ("#8a68d6", "#c2569b", "#a8842c", "#3aa3b5", "#b4544c", "#6d8b3a")
 DEGREE = "unsupported_word"  # too many, and too often right, to point at
-EVIDENCE_LETTERS = 8  # shorter evidence stands anywhere in a document and points at nothing
-
-
-class Piece(NamedTuple):
-    """A run of text under the same marks."""
-
-    text: str
-    marks: tuple[str, ...]
-    title: str
 
 
 def render_page(report: Mapping[str, Any]) -> str:
     """Render the report. Every text of a document, a summary or a name is escaped by the template."""
-    from jinja2 import Environment, PackageLoader
-
-    templates = Environment(
-        loader=PackageLoader("lastmile.compare"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     systems, differences = report["systems"], report["differences"]
     colours = _colours(systems)
     cases = [_case(case) for case in report["cases"]]
-    return templates.get_template("report.html.jinja").render(
+    return render(
+        "report.html.jinja",
         report=report,
         colours=colours,
         scores=_scores(differences),
@@ -74,26 +62,6 @@ def render_page(report: Mapping[str, Any]) -> str:
         signature=list(flat(report["signature"])),
         resources=list(flat(report.get("resources", {}))),
     )
-
-
-def mark(text: str, spans: Iterable[tuple[int, int, str, str]]) -> list[Piece]:
-    """Cut a text at the ends of its spans, which may overlap, and say of each piece which marks lie on it.
-
-    Args:
-        text: Any text.
-        spans: (start, end, mark, title); those without a letter are left out.
-
-    >>> [piece.marks for piece in mark("abc", [(0, 2, "x", ""), (1, 3, "y", "")])]
-    [('x',), ('x', 'y'), ('y',)]
-    """
-    spans = [span for span in spans if span[0] < span[1]]
-    cuts = sorted({0, len(text), *(place for start, end, *_ in spans for place in (start, end))})
-    pieces = []
-    for start, end in pairwise(cuts):
-        here = [span for span in spans if span[0] <= start and end <= span[1]]
-        marks = tuple(dict.fromkeys(span[2] for span in here))
-        pieces.append(Piece(text[start:end], marks, "; ".join(dict.fromkeys(span[3] for span in here))))
-    return pieces
 
 
 def _colours(systems: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -185,9 +153,9 @@ def _case(case: Mapping[str, Any]) -> dict[str, Any]:
                 "index": index,
                 "post": name.endswith(POST),
                 "rougeL": summary["rougeL"],
-                "pieces": mark(text, [(flag["start"], flag["end"], flag["name"], _title(flag)) for flag in flags]),
+                "pieces": mark(text, [(flag["start"], flag["end"], flag["name"], spoken(flag)) for flag in flags]),
                 "unchanged": name.endswith(POST) and written.get(name.removesuffix(POST)) == text,
-                "notes": [_title(flag) for flag in flags if flag["start"] == flag["end"]],
+                "notes": [spoken(flag) for flag in flags if flag["start"] == flag["end"]],
                 "flags": flags,
             }
         )
@@ -198,13 +166,6 @@ def _case(case: Mapping[str, Any]) -> dict[str, Any]:
 
 def _evidence(document: str, flag: Mapping[str, Any]) -> list[tuple[int, int, str, str]]:
     """Where the document holds what the flag rests on, if it does."""
-    start = document.find(flag["evidence"]) if len(flag["evidence"]) >= EVIDENCE_LETTERS else -1
-    if start < 0:
-        return []
     title = f"evidence for {flag['name'].replace('_', ' ')}: {flag['text']}"
-    return [(start, start + len(flag["evidence"]), flag["name"], title)]
-
-
-def _title(flag: Mapping[str, Any]) -> str:
-    name = flag["name"].replace("_", " ")
-    return f"{name}: {flag['evidence']}" if flag["evidence"] else name
+    place = passage(document, flag["evidence"])
+    return [(*place, flag["name"], title)] if place else []

@@ -14,7 +14,7 @@ import torch
 from lastmile.compare.baselines import lead_system, rerank, target_system
 from lastmile.compare.postprocess import post_processed
 from lastmile.compare.systems import LEAD, LIKELIHOOD, N_BEST, POLICY_GRADIENT, TARGET, System
-from lastmile.config import Compare, Recipe
+from lastmile.config import Compare, Decoding, Recipe
 from lastmile.corpus.sources import load_corpus
 from lastmile.corpus.tokens import TokenizedSplit
 from lastmile.errors import InputError
@@ -22,7 +22,7 @@ from lastmile.judge.judge import Judge
 from lastmile.policy.decode import decode_batch, decode_candidates, writer
 from lastmile.policy.load import load_policy, weights_hash
 from lastmile.policy.policy import Policy
-from lastmile.records import Example, Summary
+from lastmile.records import Corpus, Example, Summary
 from lastmile.train.run import RunFolder, write_text
 from lastmile.train.tune import tokenize
 from lastmile.train.validate import length_batches
@@ -68,13 +68,7 @@ def compare_runs(
     _check(runs)
     first = runs[0]
     recipe = first.recipe
-    corpus = load_corpus(recipe.data)
-    trained_on = first.manifest["data"]["fingerprint"]
-    if corpus.fingerprint != trained_on:
-        raise InputError(
-            f"`{recipe.data.name}` changed since `{first.path}` was trained (fingerprint {corpus.fingerprint[:12]}, "
-            f"then {trained_on[:12]}). Bring the old data back"
-        )
+    corpus = corpus_of(first)
     examples = [corpus.test[i] for i in range(len(corpus.test))]
     _check_predictions(predictions or {}, len(examples))
     judge = Judge(recipe.rewards, recipe.penalties, first.profile)
@@ -116,6 +110,23 @@ def compare_runs(
     )
 
 
+def corpus_of(run: RunFolder) -> Corpus:
+    """The corpus that a run was trained on.
+
+    Raises:
+        InputError: If it is not there any more, or not the same.
+    """
+    data = run.recipe.data
+    corpus = load_corpus(data)
+    trained_on = run.manifest["data"]["fingerprint"]
+    if corpus.fingerprint != trained_on:
+        raise InputError(
+            f"`{data.name}` changed since `{run.path}` was trained (fingerprint {corpus.fingerprint[:12]}, "
+            f"then {trained_on[:12]}). Bring the old data back"
+        )
+    return corpus
+
+
 def unseen_measures(recipe: Recipe, has_facts: bool = False) -> tuple[str, ...]:
     """Three metrics that the trained reward neither contains nor prices, to be shown beside it."""
     priced = {flag for flag, coefficient in recipe.penalties.items() if coefficient}
@@ -140,6 +151,22 @@ def rewards_of(systems: Sequence[System], examples: Sequence[Example], judge: Ju
     return {name: np.stack(rows) for name, rows in totals.items()}
 
 
+def decoded_file(run: RunFolder, weights: str, decoding: Decoding, num_candidates: int = 1) -> Path:
+    """Where a comparison keeps the test summaries of one checkpoint: named by all that they depend on."""
+    recipe = run.recipe
+    identity = [weights, run.manifest["data"], recipe.data.model_dump(), decoding.model_dump()]
+    if num_candidates > 1:
+        identity += [recipe.sampling.model_dump(), num_candidates]
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return run.path / "decoded" / f"{key}.json"
+
+
+def read_decoded(file: Path) -> list[list[Summary]]:
+    """`[b][k]`: what a comparison kept."""
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    return [[Summary(text, ended) for text, ended in row] for row in rows]
+
+
 class _Decoder:
     """Decodes with one checkpoint, or finds what an earlier comparison decoded with the same weights and settings."""
 
@@ -158,16 +185,11 @@ class _Decoder:
 
     def summaries(self, num_candidates: int, what: str) -> list[list[Summary]]:
         """`[b][k]`: one summary a document as the recipe decodes; with more candidates, samples beside it."""
-        recipe, decoding = self.run.recipe, self.settings.decoding
-        identity = [self.weights, self.run.manifest["data"], recipe.data.model_dump(), decoding.model_dump()]
-        if num_candidates > 1:
-            identity += [recipe.sampling.model_dump(), num_candidates]
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-        file = self.run.path / "decoded" / f"{key}.json"
+        file = decoded_file(self.run, self.weights, self.settings.decoding, num_candidates)
+        key = file.stem
         if key not in self.written:
             if file.exists():
-                rows = json.loads(file.read_text(encoding="utf-8"))
-                self.written[key] = [[Summary(text, ended) for text, ended in row] for row in rows]
+                self.written[key] = read_decoded(file)
             else:
                 self.written[key] = self._decode(num_candidates, what)
                 file.parent.mkdir(exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -29,17 +29,25 @@ def resample(statistics: Sequence[Statistic], samples: int, seed: int) -> np.nda
     """
     numerators = np.stack([statistic.numerator for statistic in statistics], axis=1)
     denominators = np.stack([statistic.denominator for statistic in statistics], axis=1)
-    documents = len(numerators)
-    rng = np.random.default_rng(seed)
     found = []
+    for weights in draw_weights(len(numerators), samples, seed):
+        with np.errstate(invalid="ignore"):
+            found.append((weights @ numerators) / (weights @ denominators))
+    return np.concatenate(found)
+
+
+def draw_weights(documents: int, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each document comes up in each resample of N out of N, some resamples at a time.
+
+    Yields:
+        `(some, documents)` float64, whose rows sum to `documents`; `samples` rows in all.
+    """
+    rng = np.random.default_rng(seed)
     rows = max(1, CHUNK // documents)
     for start in range(0, samples, rows):
         count = min(rows, samples - start)
         drawn = rng.integers(documents, size=(count, documents)) + documents * np.arange(count)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=count * documents).reshape(count, documents).astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            found.append((weights @ numerators) / (weights @ denominators))
-    return np.concatenate(found)
+        yield np.bincount(drawn.ravel(), minlength=count * documents).reshape(count, documents).astype(np.float64)
 
 
 def interval(resampled: np.ndarray, level: float = 0.95) -> tuple[float, float]:

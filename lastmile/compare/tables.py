@@ -58,6 +58,14 @@ def print_table(report: Mapping[str, Any], console: Console | None = None) -> No
         console.print()
 
 
+def table_console() -> Console:
+    """As wide as the terminal, up to 100 columns; always 100 into a pipe or a file."""
+    from rich.console import Console
+
+    console = Console()
+    return Console(width=min(console.width, WIDTH) if console.is_terminal else WIDTH)
+
+
 def print_metrics(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Print what `evaluate_files` found: every metric with its interval, then the signature."""
     from rich.box import SIMPLE_HEAD

@@ -6,16 +6,28 @@ from collections.abc import Collection
 
 from lastmile.config import FLAG_NAMES
 from lastmile.errors import InputError, did_you_mean
+from lastmile.judge.broken import find_boilerplate, find_garbled
+from lastmile.judge.contradiction import find_contradictions
 from lastmile.judge.copying import find_copies
 from lastmile.judge.document import Text, read_document
+from lastmile.judge.grounding import Grounding, read_ground
 from lastmile.judge.names import name_places
 from lastmile.judge.profile import TargetProfile
+from lastmile.judge.relations import find_unrelated
 from lastmile.judge.repetition import find_repetitions
 from lastmile.judge.shape import find_empty, find_length, find_unfinished
+from lastmile.judge.speakers import find_wrong_speakers
 from lastmile.judge.support import find_unsupported_entities, find_unsupported_numbers, find_unsupported_words
 from lastmile.records import Flag, Summary
 
 __all__ = ["FLAG_NAMES", "find_flags"]
+
+# Flags that look where the summary's words stand in the document, which is worked out once for all of them.
+_GROUNDED = {
+    "unrelated": find_unrelated,
+    "contradiction": find_contradictions,
+    "wrong_speaker": find_wrong_speakers,
+}
 
 
 def find_flags(
@@ -55,6 +67,15 @@ def find_flags(
         found += find_unsupported_numbers(text, source, typical)
     if "unsupported_word" in names:
         found += find_unsupported_words(text, source, named, typical)
+    grounded = [find for name, find in _GROUNDED.items() if name in names]
+    if grounded and text.words:
+        grounding = Grounding(text, read_ground(source))
+        for find in grounded:
+            found += find(grounding, typical)
+    if "garbled" in names:
+        found += find_garbled(text, source, typical)
+    if "boilerplate" in names:
+        found += find_boilerplate(text, source, typical)
     if "copy" in names:
         found += find_copies(text, source, profile.copied_words_high, typical)
     if "unfinished" in names:

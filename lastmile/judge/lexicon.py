@@ -5,11 +5,12 @@ from __future__ import annotations
 from lastmile.judge.rouge import stem
 
 
-def _set(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
-STOP_WORDS = _set(
+STOP_WORDS = word_set(
     """a about above across after again against ago ah all almost along already also although always am among an and
     another any anybody anymore anyone anything anyway anywhere apart are aren around as at away back be became because
     become becomes been before behind being below beside besides between beyond both but by came can cannot come could
@@ -29,16 +30,16 @@ STOP_WORDS = _set(
 )
 
 # A sentence never ends on one of these.
-DANGLING = _set(
+DANGLING = word_set(
     """a an and the of to for from with by or but that which who whose because if as than into onto at in on its their
     his her my our your is are was were be been has have had will would can could should may might very"""
 )
 
 # Neither names nor acronyms count these: `Bank of England`.
-SMALL_WORDS = _set("a an and at by de for in of on the to")
+SMALL_WORDS = word_set("a an and at by de for in of on the to")
 
 # Written around names, not part of them: `Mr` against `Mister` or nothing at all is no fault.
-TITLES = _set(
+TITLES = word_set(
     """mr mrs ms miss mister dr doctor sir madam prof professor lord lady dame st saint rev reverend jr sr gen general
     president prime minister chief captain king queen prince princess"""
 )
@@ -107,21 +108,31 @@ def _families() -> dict[str, frozenset[str]]:
 # Word or stem to the stems of the words that support it.
 FAMILIES = _families()
 
-NEGATIONS = _set(
+NEGATIONS = word_set(
     """no not never none nobody nothing neither nor without cannot can't don't doesn't didn't won't isn't aren't wasn't
     weren't hasn't haven't hadn't couldn't wouldn't shouldn't don doesn didn won isn aren wasn weren hasn haven hadn
     couldn wouldn shouldn"""
 )
 
 # Before a number: it is meant roughly.
-HEDGES = _set(
+HEDGES = word_set(
     "about around almost approximately circa nearly roughly some over under up most least more less than estimated"
 )
 
 # After these words even `two` is a claim that the document must carry.
-UNITS = _set(
+UNITS = word_set(
     """second seconds minute minutes hour hours day days night nights week weeks month months year years decade decades
     century centuries percent per cent dollar dollars pound pounds euro euros yuan cents pence times points goals mile
     miles metre metres meter meters kilometre kilometres kilometer kilometers kilo kilos grams kilograms tonnes tons
     degrees pm am hundred thousand million billion"""
 )
+
+# Function words by what they do.
+PRONOUNS = word_set("he she it they his her its their him them")
+POINTERS = PRONOUNS | word_set("this that these those")
+ARTICLES = word_set("a an the this that these those its his her their")
+PREPOSITIONS = word_set("of in on at by for from with to into over under after before between against during as")
+AUXILIARIES = word_set("is are was were be been being has have had will would can could may might must do does did")
+
+# What is left of `it's`, `don't`, `we've` where a tokenizer has cut them up.
+CLITICS = word_set("s t d m ve re ll n't")

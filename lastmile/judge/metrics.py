@@ -6,8 +6,10 @@ from typing import Literal, NamedTuple
 
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
-# The faults that `flag_rate` and `flagged_words` count. `length`, `copy` and `unsupported_word` are matters of degree
-# that many good summaries show a little of; they are reported each on its own and never mixed in.
+# The faults that `flag_rate` and `flagged_words` count. `length`, `copy`, `unsupported_word` and `unrelated` are
+# matters of degree that many good summaries show a little of; they are reported each on its own and never mixed in.
+# `contradiction`, `wrong_speaker`, `garbled` and `boilerplate` came later and are left out, so that the rate keeps its
+# meaning.
 FAULTS = ("repetition", "unsupported_entity", "unsupported_number", "unfinished", "empty")
 
 
@@ -48,6 +50,11 @@ METRICS: dict[str, Metric] = {
         ("flag/unfinished", "unfinished", "share", "lower", "summaries that stop in the middle of a sentence"),
         ("flag/empty", "empty", "share", "lower", "summaries without a word"),
         ("flag/unsupported_word", "unsupported word", "share", "neither", "summaries with other words not in it"),
+        ("flag/unrelated", "unrelated", "share", "neither", "summaries with neighbours that stand far apart in it"),
+        ("flag/contradiction", "contradiction", "share", "lower", "summaries with the opposite of what it says"),
+        ("flag/wrong_speaker", "wrong speaker", "share", "lower", "summaries that give one speaker another's words"),
+        ("flag/garbled", "garbled", "share", "lower", "summaries with a passage that nobody can read"),
+        ("flag/boilerplate", "boilerplate", "share", "lower", "summaries with the furniture of a web page"),
         ("flag/copy", "copy", "share", "neither", "summaries that copy a longer passage than targets do"),
         ("flag/length", "length", "share", "lower", "summaries shorter or longer than the targets' usual band"),
         ("absent_words", "absent words", "share", "lower", "content words whose stem is not in the document"),

@@ -12,7 +12,7 @@ from rapidfuzz.distance import OSA
 
 from lastmile.judge.document import Document, Text
 from lastmile.judge.lexicon import FAMILIES, HEDGES, SMALL_WORDS, STOP_WORDS, TITLES, UNITS
-from lastmile.judge.numbers import NUMBER_WORDS, VAGUE, is_supported
+from lastmile.judge.numbers import NUMBER_WORDS, VAGUE, Number, is_supported
 from lastmile.judge.rouge import stem
 from lastmile.records import Flag
 
@@ -22,6 +22,28 @@ _PEOPLE = frozenset(
     for ending in ("", "a", "e", "o", "y", "an", "n", "ian", "ean", "ese", "ish", "ey", "i", "ic", "ia", "er")
     for plural in ("", "s")
 )
+
+
+def unsupported_names(summary: Text, document: Document, names: Collection[int]) -> list[int]:
+    """The places of the names that the document does not have, in order."""
+    return [place for place in sorted(names) if not _has_name(document, summary, place)]
+
+
+def unsupported_numbers(summary: Text, document: Document) -> list[Number]:
+    """The numbers whose value the document does not have, in order."""
+    found = []
+    for number in summary.numbers:
+        first, last = number.first, number.last
+        if document.vocabulary.issuperset(summary.forms[first : last + 1]):
+            continue
+        if not number.digits and number.readings <= {0.0, 1.0, 2.0}:
+            after = summary.lower[last + 1] if last + 1 < len(summary) else ""
+            if after not in UNITS:
+                continue
+        hedged = not HEDGES.isdisjoint(summary.lower[max(first - 3, 0) : first])
+        if not is_supported(number, document.values, hedged):
+            found.append(number)
+    return found
 
 
 def find_unsupported_entities(
@@ -38,7 +60,7 @@ def find_unsupported_entities(
         names: The places of its names; see `name_places`.
         typical_words: Median words of a target; the cost of a flag is its words over this.
     """
-    absent = [place for place in sorted(names) if not _has_name(document, summary, place)]
+    absent = unsupported_names(summary, document, names)
     return tuple(
         _flag("unsupported_entity", summary, first, last, document, typical_words)
         for first, last in _runs(summary, absent)
@@ -55,19 +77,10 @@ def find_unsupported_numbers(summary: Text, document: Document, typical_words: f
         document: What it must be supported by.
         typical_words: Median words of a target; the cost of a flag is its words over this.
     """
-    flags = []
-    for number in summary.numbers:
-        first, last = number.first, number.last
-        if document.vocabulary.issuperset(summary.forms[first : last + 1]):
-            continue
-        if not number.digits and number.readings <= {0.0, 1.0, 2.0}:
-            after = summary.lower[last + 1] if last + 1 < len(summary) else ""
-            if after not in UNITS:
-                continue
-        hedged = not HEDGES.isdisjoint(summary.lower[max(first - 3, 0) : first])
-        if not is_supported(number, document.values, hedged):
-            flags.append(_flag("unsupported_number", summary, first, last, document, typical_words))
-    return tuple(flags)
+    return tuple(
+        _flag("unsupported_number", summary, number.first, number.last, document, typical_words)
+        for number in unsupported_numbers(summary, document)
+    )
 
 
 def find_unsupported_words(

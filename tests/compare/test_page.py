@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from harbours import PROFILE, SETTINGS, make_report
 
-from lastmile.compare.page import mark, render_page
+from lastmile.compare.marked import mark
+from lastmile.compare.page import render_page
 from lastmile.compare.report import build_report
 from lastmile.compare.systems import System
 from lastmile.records import Example, Summary

@@ -1,0 +1,119 @@
+"""How likely a summary says only what its document supports, and which of its words do not: fitted to human labels."""
+
+from __future__ import annotations
+
+import json
+import math
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lastmile.judge.document import Text, read_document
+from lastmile.judge.grounding import Grounding, read_ground
+from lastmile.judge.names import name_places
+from lastmile.judge.signals import summary_signals
+from lastmile.judge.support import unsupported_names, unsupported_numbers
+from lastmile.judge.word_signals import word_signals
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """What the fitted detector says of one summary.
+
+    Attributes:
+        probability: That the summary says nothing its document does not support, in 0..1; 0.5 for a summary
+            without a word.
+        signals: What the probability was computed from, by name; see `lastmile.judge.signals`.
+        words: For each word, in the order of `lastmile.corpus.text.words`, the probability that it is unsupported.
+    """
+
+    probability: float
+    signals: Mapping[str, float]
+    words: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """A logistic regression over named signals: p = 1 / (1 + exp(−(intercept + Σ weight · signal)))."""
+
+    intercept: float
+    weights: Mapping[str, float]
+
+    def __call__(self, signals: Mapping[str, float]) -> float:
+        """The probability; signals without a weight do not count."""
+        total = self.intercept
+        for name, weight in self.weights.items():
+            total += weight * signals[name]
+        return 1 / (1 + math.exp(-max(-40.0, min(40.0, total))))
+
+
+@lru_cache(maxsize=1)
+def fitted() -> Mapping[str, Logistic]:
+    """The shipped coefficients, written by `bench/fit_consistency.py`: `summary`, `word` and two more."""
+    data = json.loads(pkgutil.get_data("lastmile.judge", "consistency.json") or b"")
+    return {name: Logistic(part["intercept"], part["weights"]) for name, part in data.items() if "weights" in part}
+
+
+def edited_probability(found: Consistency) -> float:
+    """The probability for a summary that may be somebody's good one with a word or two changed.
+
+    Edits hide where a whole summary is otherwise well supported, so single wrong words weigh more here. Within one kind
+    of document it ranks; how many summaries are spoiled, and so the threshold, is the user's to know.
+    """
+    return fitted()["edited"](found.signals) if found.signals else 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A summary laid on its document, before anything fitted looks at it.
+
+    Attributes:
+        grounding: Where its words may come from.
+        numbers: The places in `grounding.forms` of numbers that the document does not have.
+        names: The same of names.
+        words: The signals of each word of `grounding.forms`.
+    """
+
+    grounding: Grounding
+    numbers: frozenset[int]
+    names: frozenset[int]
+    words: list[dict[str, float]]
+
+
+def read_summary(document: str, summary: str, *, cased: bool = True) -> Reading | None:
+    """Lay a summary on its document; None if it has no word."""
+    text, source = Text(summary), read_document(document)
+    grounding = Grounding(text, read_ground(source))
+    if not grounding.forms:
+        return None
+    core = {place: k for k, place in enumerate(grounding.words)}
+    numbers = frozenset(
+        core[place]
+        for number in unsupported_numbers(text, source)
+        for place in range(number.first, number.last + 1)
+        if place in core
+    )
+    absent = unsupported_names(text, source, name_places(text, cased, frozenset()))
+    names = frozenset(core[place] for place in absent if place in core)
+    return Reading(grounding, numbers, names, word_signals(grounding, numbers, names))
+
+
+def judge_consistency(document: str, summary: str, *, cased: bool = True) -> Consistency:
+    """Judge one summary against its document, without a model: overlap, relations, names, numbers, form.
+
+    Overlap alone would reward copying. The probability is a detector's: whoever trains against it must balance it,
+    with the `copy` flag for instance, and report extractiveness beside it.
+
+    Args:
+        document: What the summary is of.
+        summary: Any text.
+        cased: False where the summary is in lower case throughout, so that a capital tells nothing.
+    """
+    reading = read_summary(document, summary, cased=cased)
+    if reading is None:
+        return Consistency(0.5, {}, ())
+    model, grounding = fitted(), reading.grounding
+    core = [model["word"](signals) for signals in reading.words]
+    signals = summary_signals(grounding, reading.numbers, reading.names, core)
+    return Consistency(model["summary"](signals), signals, tuple(core[k] for k in grounding.core_of))
