@@ -59,8 +59,8 @@ def fitted() -> Mapping[str, Logistic]:
 def span_probability(found: Consistency, summary: str, start: int, end: int) -> float:
     """The probability that something at `[start, end)` of the summary is unsupported: that of its worst word.
 
-    It goes with flags of hallucination, which have such a span; nothing is claimed of repetition or form. NaN for a span
-    without a word.
+    It goes with flags of hallucination, which have such a span; nothing is claimed of repetition or form. NaN for a
+    span without a word.
     """
     inside = [p for word, p in zip(words(summary), found.words, strict=True) if word.start < end and start < word.end]
     return max(inside, default=math.nan)
