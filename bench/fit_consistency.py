@@ -1,6 +1,7 @@
 """Fit the coefficients of `lastmile.judge.consistency` to human labels and write them down.
 
     LASTMILE_DATA=data python bench/fit_consistency.py
+    LASTMILE_DATA=data python bench/fit_consistency.py --cross-validate    # writes nothing
 
 Only dev parts are read: FRANK's `valid` split and the dev part of the XSum hallucination annotations (`labelled.py`).
 The word model is an L2 logistic regression on the words that two of three annotators marked. The summary model is one
@@ -11,9 +12,11 @@ the document. The same data give the same file to the last byte.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
+from agreement import auc
 from labelled import Labelled, frank, hashed_part, redundancy, summedits, xsum_hallucination
 
 import lastmile.judge
@@ -103,6 +106,19 @@ def fit_edited(rows: np.ndarray, labels: np.ndarray, signs: np.ndarray, unseen: 
     return rounded(list(SUPPORTS), intercept, weights[: len(signs)])
 
 
+def cross_validate(items: list[Labelled], rows: np.ndarray, labels: np.ndarray, signs: np.ndarray) -> None:
+    """Print the AUC of summaries whose documents the summary model did not see."""
+    folds = np.array([fold(item.key) for item in items])
+    groups = np.array([item.group for item in items])
+    found = np.zeros(len(labels))
+    for k in range(NUM_FOLDS):
+        intercept, weights = fit(rows[folds != k], labels[folds != k], signs, SUMMARY_L2)
+        found[folds == k] = intercept + rows[folds == k] @ weights
+    for group in sorted(set(groups)):
+        here = groups == group
+        print(f"{group:20}AUC {auc(found[here], labels[here] > 0):.3f} in {NUM_FOLDS}-fold cross-validation")
+
+
 def main() -> None:
     """Fit both models and write the file."""
     judged = []
@@ -117,6 +133,9 @@ def main() -> None:
     labels = np.array([item.consistent for item, _ in judged], float)
     signs = np.array(list(SUPPORTS.values()))
     summary = rounded(list(SUPPORTS), *fit(rows, labels, signs, SUMMARY_L2))
+    if "--cross-validate" in sys.argv:
+        cross_validate([item for item, _ in judged], rows, labels, signs)
+        return
     edited = fit_edited(rows, labels, signs, unseen)
     rated = [(redundancy_signals(Text(text), cased=True), rating < 0) for text, rating in redundancy("dev")]
     names = list(rated[0][0])

@@ -26,7 +26,7 @@ from lastmile.judge.metrics import METRICS, p_text, shown, verdict_of
 # Likelihood blue, policy gradient orange, and whatever else comes; chosen to read on white and on black.
 COLOURS = {LIKELIHOOD: "#3d7fd9", POLICY_GRADIENT: "#e2742b", "lead-3": "#868c9b", TARGET: "#2c9c78"}
 OTHER_COLOURS = ("#8a68d6", "#c2569b", "#a8842c", "#3aa3b5", "#b4544c", "#6d8b3a")
-DEGREE = "unsupported_word"  # too many, and too often right, to point at
+DEGREE = ("unsupported_word", "unrelated")  # too many, and too often right, to point at
 
 
 def render_page(report: Mapping[str, Any]) -> str:
@@ -146,7 +146,7 @@ def _case(case: Mapping[str, Any]) -> dict[str, Any]:
         if name == TARGET:
             continue
         if first:
-            evidence += [span for flag in flags if flag["name"] != DEGREE for span in _evidence(document, flag)]
+            evidence += [span for flag in flags if flag["name"] not in DEGREE for span in _evidence(document, flag)]
         summaries[first].append(
             {
                 "system": name,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from lastmile.corpus.text import words
 from lastmile.judge.document import Text, read_document
 from lastmile.judge.grounding import Grounding, read_ground
 from lastmile.judge.names import name_places
@@ -53,6 +54,16 @@ def fitted() -> Mapping[str, Logistic]:
     """The shipped coefficients, written by `bench/fit_consistency.py`: `summary`, `word` and two more."""
     data = json.loads(pkgutil.get_data("lastmile.judge", "consistency.json") or b"")
     return {name: Logistic(part["intercept"], part["weights"]) for name, part in data.items() if "weights" in part}
+
+
+def span_probability(found: Consistency, summary: str, start: int, end: int) -> float:
+    """The probability that something at `[start, end)` of the summary is unsupported: that of its worst word.
+
+    It goes with flags of hallucination, which have such a span; nothing is claimed of repetition or form. NaN for a
+    span without a word.
+    """
+    inside = [p for word, p in zip(words(summary), found.words, strict=True) if word.start < end and start < word.end]
+    return max(inside, default=math.nan)
 
 
 def edited_probability(found: Consistency) -> float:

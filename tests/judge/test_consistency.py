@@ -1,6 +1,7 @@
 """The fitted detector: what it must rank, what it must keep to, and that its file and its signals belong together."""
 
 import json
+import math
 import pkgutil
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lastmile.corpus.text import words
-from lastmile.judge.consistency import Logistic, edited_probability, fitted, judge_consistency
+from lastmile.judge.consistency import Logistic, edited_probability, fitted, judge_consistency, span_probability
 from lastmile.judge.document import Text, read_document
 from lastmile.judge.grounding import FAR, Grounding, closeness, core_words, read_ground, sentence_numbers
 from lastmile.judge.redundancy import redundancy, redundancy_signals
@@ -38,6 +39,14 @@ def test_words_are_those_of_the_text_and_invented_ones_stand_out():
     by_word = dict(zip((w.text for w in words(text)), found.words, strict=True))
     assert by_word["casino"] > by_word["harbour"]
     assert by_word["casino"] > by_word["Port"]
+
+
+def test_a_span_is_as_bad_as_its_worst_word():
+    text = "The board wants a casino."
+    found = judge_consistency(DOCUMENT, text)
+    assert span_probability(found, text, 0, len(text)) == max(found.words)
+    assert span_probability(found, text, 4, 9) == found.words[1]
+    assert math.isnan(span_probability(found, text, 3, 4))
 
 
 def test_a_summary_without_a_word_is_unknown():
