@@ -55,6 +55,7 @@ MEASURES = (
     _ratio("a whole step, bfloat16, against the quicker TRL", "step", 8, "bfloat16"),
     _ratio("sampling 8 summaries, against `generate`", "rollout", 3),
     _ratio("the update, against encoder states copied K times", "update", 1.3),
+    _ratio("the update, against a plainly written pass on copied states", "update, plainly written", 1.3),
     _ratio("the update, against documents read again for each summary", "update, documents read again", 1.3),
     Measure(
         "difference of the three gradients, of their norm: worst parameter in float64 (all in float32)",

@@ -1,9 +1,10 @@
-"""One training pass (score K summaries a document, backward), folded against two ways to do without folding.
+"""One training pass (score K summaries a document, backward), folded against three ways to do without folding.
 
 *Expanded*: documents are read once and their encoder states copied to the K rows (`policy.folds = False`), which is
 what a careful program does without folding. *Read again*: each row is a document of its own, encoder included, which
-is what trainers do that know pairs only. All three score with the same function and get the same gradients: that is
-checked in the same run, in float64 and in float32.
+is what trainers do that know pairs only. These score with the same function as ours. *Plain*: encoder states copied,
+then transformers' forward over every position and the log-softmax of the whole table, as one would write it down. All
+get the same gradients: that is checked in the same run, in float64 and in float32.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
 
 from bench.floor import Meter, Sizes, training
 from bench.lengths import documents, draw_lengths, planned_summaries
@@ -55,6 +57,22 @@ class Pass:
     def expanded(self) -> None:
         """Read once, copied K times."""
         self._backward(folds=False)
+
+    def plain(self) -> None:
+        """Read once, copied K times, every padded position scored, the whole table of log-probabilities in float32."""
+        policy, ids = self.policy, self.summary_ids.flatten(0, 1)
+        encoded = policy.encode(self.ids, self.mask)
+        rows = torch.arange(len(self.ids), device=self.device).repeat_interleave(self.samples)
+        prefix = torch.tensor(policy.prefix, device=self.device).expand(len(ids), -1)
+        logits = policy.model(
+            encoder_outputs=BaseModelOutput(encoded.states[rows]),
+            attention_mask=encoded.mask[rows].long(),
+            decoder_input_ids=torch.cat([prefix, ids[:, :-1]], dim=1),
+        ).logits[:, len(policy.prefix) - 1 :]
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        log_probs = logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+        log_probs = torch.where(self.summary_mask.flatten(0, 1), log_probs, 0.0)
+        self._loss(log_probs.view(self.summary_ids.shape), self.advantages).backward()
 
     def read_again(self) -> None:
         """Each summary with its own document."""
@@ -102,7 +120,7 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
 
         return go
 
-    ways = ("folded", "expanded", "read_again") if peer else ("folded",)
+    ways = ("folded", "expanded", "plain", "read_again") if peer else ("folded",)
     sides = {way: turn(way) for way in ways}
     sides["rates"] = meter = Meter(setup.dtype, setup.device, setup.shape == "tiny")
     spent = in_turns(sides, setup.rounds, setup.device)
@@ -125,10 +143,11 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
         return [result("update", setup, spent["folded"], **common)]
     programs = {
         "update": ("expanded", "encoder states copied K times"),
-        "update, documents read again": ("read_again",) * 2,
+        "update, plainly written": ("plain", "states copied, whole table"),
+        "update, documents read again": ("read_again", "read again"),
     }
     return [
-        result(name, setup, spent["folded"], spent[way], program=program.replace("_", " "), **common)
+        result(name, setup, spent["folded"], spent[way], program=program, **common)
         for name, (way, program) in programs.items()
     ]
 
@@ -153,7 +172,7 @@ def disagreement(policy: Policy, setup: Setup) -> tuple[float, float]:
     norms = {name: gradient.norm().item() for name, gradient in ours.items()}
     whole = math.hypot(*norms.values())
     worst, every = 0.0, 0.0
-    for way in ("expanded", "read_again"):
+    for way in ("expanded", "plain", "read_again"):
         theirs = work.gradients(way)
         apart = {name: (theirs[name] - gradient).norm().item() for name, gradient in ours.items()}
         worst = max(worst, *(apart[name] / norm for name, norm in norms.items() if norm > NOISE * whole))
