@@ -33,6 +33,7 @@ OURS = (CONSISTENCY, ANY_FAULT, *FLAG_NAMES)
 OVERLAP = ("coverage", "density", "novel_2grams")
 FILE = "file/"  # before the names of the detectors whose scores the file carries
 THRESHOLD = 0.5  # of both probabilities: that a summary is consistent, and that a word is unsupported
+UNNAMED = "(no data set)"  # rows without `dataset` beside rows with one
 SPAN_MEASURES = ("precision", "recall", "f1")
 
 
@@ -47,6 +48,7 @@ class Readings:
         scores: Detector to `(N,)` float64, higher = more faulty; NaN where another detector has no score.
         raised: Our detectors alone, to `(N,)` bool: what they say at their threshold.
         marked: `(N,)` bool: people were asked for spans.
+        bad_spans: `(N,)` bool: they marked something that is not in the summary.
         words: Our detectors to the words they mark, and people too; 0 where people were not asked.
     """
 
@@ -56,6 +58,7 @@ class Readings:
     scores: Mapping[str, np.ndarray]
     raised: Mapping[str, np.ndarray]
     marked: np.ndarray
+    bad_spans: np.ndarray
     words: Mapping[str, Words]
 
 
@@ -64,6 +67,7 @@ def check_flags(
     split: str | None = None,
     spans_from: int = 0,
     span_votes: int = 1,
+    skip_bad_spans: bool = False,
     bootstrap_samples: int = 2000,
     seed: int = 1,
     progress: bool = True,
@@ -79,6 +83,7 @@ def check_flags(
         split: Take only rows with this `split`.
         spans_from: 0 or 1: what the first character counts as in `spans`.
         span_votes: Spans that must cover a word, from different annotators, for it to count as marked.
+        skip_bad_spans: Count rows with a span that is not in their summary as rows that nobody marked.
         bootstrap_samples: Resamples.
         seed: Of the resamples.
         progress: Show a bar on stderr.
@@ -90,7 +95,7 @@ def check_flags(
         InputError: If rows cannot be used, or all labels are the same.
     """
     pairs = PairFile(path, split)
-    rows, cased = check_labels(pairs, spans_from)
+    rows, cased = check_labels(pairs, spans_from, skip_bad_spans)
     profile = profile_targets((example for _, example, _ in pairs), cased)
     with flagging_bar(progress) as bar:
         task = bar.add_task("checking", total=rows)
@@ -102,6 +107,7 @@ def check_flags(
         "split": split,
         "rows": rows,
         "cased": cased,
+        "rows_with_bad_spans": int(readings.bad_spans.sum()),
         "groups": [_group(readings, *group, samples, seed) for group in _groups(readings)],
         "signature": {
             "lastmile": __version__,
@@ -133,7 +139,7 @@ def _advancing(rows: Iterator[Labelled], bar: Any, task: Any) -> Iterator[Labell
 
 
 def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> Readings:
-    documents, places, faulty, marked = [], [], [], []
+    documents, places, faulty, marked, bad_spans = [], [], [], [], []
     found: list[dict[str, float]] = []
     raised: list[dict[str, bool]] = []
     shared: list[dict[str, tuple[int, int, int]]] = []
@@ -144,6 +150,7 @@ def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> 
         places.append((row.dataset, row.model))
         faulty.append(not row.consistent)
         marked.append(row.spans is not None)
+        bad_spans.append(row.bad_spans)
         found.append(scores | {f"{FILE}{name}": -value for name, value in row.scores.items()})
         raised.append(says)
         shared.append({name: (len(mine & people), len(mine), len(people)) for name, mine in spots.items()})
@@ -155,6 +162,7 @@ def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> 
         {name: np.array([row.get(name, np.nan) for row in found]) for name in (*OURS, *OVERLAP, *others)},
         {name: np.array([row[name] for row in raised]) for name in OURS},
         np.array(marked),
+        np.array(bad_spans),
         {name: Words(*np.array([row[name] for row in shared], dtype=np.float64).T) for name in OURS},
     )
 
@@ -212,16 +220,18 @@ def _groups(readings: Readings) -> Iterator[tuple[str, str, np.ndarray]]:
     for dataset in datasets:
         here = np.array([place[0] == dataset for place in readings.places])
         if len(datasets) > 1:
-            yield dataset, "", here
+            yield dataset or UNNAMED, "", here
         models = list(dict.fromkeys(model for name, model in readings.places if name == dataset))
         if len(models) > 1:
             for model in sorted(models):
-                yield dataset, model, np.array([place == (dataset, model) for place in readings.places])
+                yield (
+                    dataset or (UNNAMED if len(datasets) > 1 else ""),
+                    model,
+                    np.array([place == (dataset, model) for place in readings.places]),
+                )
 
 
-def _group(
-    readings: Readings, dataset: str, model: str, here: np.ndarray, samples: int, seed: int
-) -> dict[str, Any]:
+def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, samples: int, seed: int) -> dict[str, Any]:
     faulty, marked = readings.faulty[here], readings.marked[here]
     measures: dict[Hashable, Measure] = {}
     for name, every in readings.scores.items():
@@ -254,8 +264,7 @@ def _group(
         "rows_with_spans": int(marked.sum()),
         "undefined": "" if all(kinds) else f"AUC and balanced accuracy: every label is {int(bool(kinds[0]))}",
         "extractiveness": {
-            label: {name: _estimate(drawn[label, name]) for name in OVERLAP}
-            for label in ("consistent", "inconsistent")
+            label: {name: _estimate(drawn[label, name]) for name in OVERLAP} for label in ("consistent", "inconsistent")
         },
         "detectors": {name: _detector(name, readings, here, drawn) for name in (*OURS, *OVERLAP)},
         "others": {
