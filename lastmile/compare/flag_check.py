@@ -22,7 +22,7 @@ from lastmile.compare.significance import holm, interval, samples_for, two_sided
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.extractiveness import coverage, density, extractive_fragments
 from lastmile.corpus.text import words
-from lastmile.judge.consistency import judge_consistency
+from lastmile.judge.consistency import judge_consistency, thresholds
 from lastmile.judge.document import read_document
 from lastmile.judge.flags import find_flags
 from lastmile.judge.metrics import FAULTS
@@ -32,7 +32,6 @@ CONSISTENCY, ANY_FAULT = "consistency", "any_fault"
 OURS = (CONSISTENCY, ANY_FAULT, *FLAG_NAMES)
 OVERLAP = ("coverage", "density", "novel_2grams")
 FILE = "file/"  # before the names of the detectors whose scores the file carries
-THRESHOLD = 0.5  # of both probabilities: that a summary is consistent, and that a word is unsupported
 UNNAMED = "(no data set)"  # rows without `dataset` beside rows with one
 SPAN_MEASURES = ("precision", "recall", "f1")
 
@@ -75,7 +74,7 @@ def check_flags(
     """Hold every detector against the labels of a file.
 
     A flag's score is its cost, and it says "faulty" when it is raised; `any_fault` is what the flag rate of a report
-    counts; `consistency` says "faulty" below a probability of one half. Other detectors come with the file. Overlap
+    counts; `consistency` says "faulty" below the threshold fitted with it. Other detectors come with the file. Overlap
     with the document is a detector as well, the one to beat: whoever copies says little that is wrong.
 
     Args:
@@ -113,7 +112,7 @@ def check_flags(
             "lastmile": __version__,
             "labels": "1 = consistent, 0 = not; AUC is the chance that a summary with label 0 scores as more faulty",
             "consistency_fitted_on": _fitted_on(),
-            "threshold": {CONSISTENCY: THRESHOLD, "flags": "raised at all", "words": THRESHOLD},
+            "threshold": {CONSISTENCY: dict(thresholds()), "flags": "raised at all"},
             "spans_from": spans_from,
             "span_votes": span_votes,
             "intervals": "bootstrap over documents, 95 % percentile",
@@ -180,9 +179,9 @@ def _detect(row: Labelled, profile: TargetProfile) -> tuple[dict[str, float], di
         {CONSISTENCY: 1 - judged.probability, ANY_FAULT: sum(cost[name] for name in FAULTS)}
         | cost
         | _overlap(document, text),
-        {CONSISTENCY: judged.probability < THRESHOLD, ANY_FAULT: any(says[name] for name in FAULTS)} | says,
+        {CONSISTENCY: judged.probability < judged.threshold, ANY_FAULT: any(says[name] for name in FAULTS)} | says,
         {
-            CONSISTENCY: {place for place, doubt in enumerate(judged.words) if doubt >= THRESHOLD},
+            CONSISTENCY: {place for place, doubt in enumerate(judged.words) if doubt >= thresholds()["word"]},
             ANY_FAULT: set().union(*(spots[name] for name in FAULTS)),
         }
         | spots,
