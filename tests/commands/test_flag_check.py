@@ -85,7 +85,7 @@ def test_table_fits_and_says_what_it_means(run, labelled, monkeypatch):
     status, out, _ = run("flag", labelled, "--check", "--bootstrap-samples", 100)
     assert status == 0
     assert max(map(len, out.splitlines())) <= 100
-    assert "news: 4 summaries of 1 documents, 2 consistent, 2 not" in out
+    assert "news: 4 summaries of 1 document, 2 consistent, 2 not" in out
     assert "F1 of words" in out and "its AUC" in out and "novel bigrams" in out
     assert "town m0" in " ".join(out.split()), "the names of the groups find room beside all columns"
     assert "Copying alone often does well" in out
