@@ -4,7 +4,8 @@
     LASTMILE_DATA=data python bench/agreement.py --split test
 
 Every interval is a 95 % bootstrap over documents (1,000 draws, seed 0). On dev the fitted figures are optimistic: the
-coefficients were fitted there. The thresholds are chosen on dev: `WORD_THRESHOLD`, and one a domain of SummEdits.
+coefficients were fitted there. The thresholds are chosen on dev: that of words stands in `consistency.json`, and there
+is one a domain of SummEdits.
 Extractiveness stands beside: the mean copied share (words in copied runs of five and more), and Spearman's correlation
 of the probability with it.
 """
@@ -18,7 +19,7 @@ import numpy as np
 from labelled import Labelled, frank, records, redundancy, summedits, xsum_hallucination
 
 from lastmile.corpus.demo import demo_corpus
-from lastmile.judge.consistency import Consistency, edited_probability, judge_consistency
+from lastmile.judge.consistency import Consistency, edited_probability, judge_consistency, thresholds
 from lastmile.judge.document import Text
 from lastmile.judge.flags import find_flags
 from lastmile.judge.lexicon import STOP_WORDS
@@ -26,7 +27,6 @@ from lastmile.judge.profile import profile_targets
 from lastmile.judge.redundancy import redundancy as redundancy_of
 from lastmile.records import Example, Summary
 
-WORD_THRESHOLD = 0.37
 DRAWS = 1000
 HALLUCINATIONS = ("unsupported_entity", "unsupported_number", "contradiction", "wrong_speaker")
 
@@ -129,7 +129,8 @@ def report_words(judged: Judged) -> None:
         y, p = np.array(marks), np.array(probabilities)
 
         def scores(at: np.ndarray, y: np.ndarray = y, p: np.ndarray = p) -> np.ndarray:
-            flagged, hit = p[at] >= WORD_THRESHOLD, (p[at] >= WORD_THRESHOLD) & y[at]
+            flagged = p[at] >= thresholds()["word"]
+            hit = flagged & y[at]
             precision, recall = hit.sum() / max(flagged.sum(), 1), hit.sum() / y[at].sum()
             return np.array([2 * precision * recall / (precision + recall), precision, recall])
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,10 @@ from lastmile.judge.redundancy import redundancy_signals
 from lastmile.judge.signals import SUPPORTS, summary_signals
 
 WORD_L2, SUMMARY_L2, STEPS, NUM_FOLDS = 10.0, 30.0, 2000, 5
+THRESHOLDS = np.arange(1, 100) / 100
 OUT = Path(lastmile.judge.__file__).with_name("consistency.json")
+
+Agreement = Callable[[np.ndarray, np.ndarray], float]
 
 
 def fit(x: np.ndarray, y: np.ndarray, signs: np.ndarray, l2: float) -> tuple[float, np.ndarray]:
@@ -106,17 +110,50 @@ def fit_edited(rows: np.ndarray, labels: np.ndarray, signs: np.ndarray, unseen: 
     return rounded(list(SUPPORTS), intercept, weights[: len(signs)])
 
 
-def cross_validate(items: list[Labelled], rows: np.ndarray, labels: np.ndarray, signs: np.ndarray) -> None:
-    """Print the AUC of summaries whose documents the summary model did not see."""
+def held_out(items: list[Labelled], rows: np.ndarray, labels: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """`(N,)` probabilities of summaries whose documents the summary model did not see."""
     folds = np.array([fold(item.key) for item in items])
-    groups = np.array([item.group for item in items])
     found = np.zeros(len(labels))
     for k in range(NUM_FOLDS):
         intercept, weights = fit(rows[folds != k], labels[folds != k], signs, SUMMARY_L2)
         found[folds == k] = intercept + rows[folds == k] @ weights
-    for group in sorted(set(groups)):
-        here = groups == group
-        print(f"{group:20}AUC {auc(found[here], labels[here] > 0):.3f} in {NUM_FOLDS}-fold cross-validation")
+    return 1 / (1 + np.exp(-found))
+
+
+def best_threshold(probabilities: np.ndarray, labels: np.ndarray, agreement: Agreement) -> float:
+    """The least of 0.01, 0.02, …, 0.99 at which "probability ≥ threshold" agrees best with the labels."""
+    found = [agreement(probabilities >= threshold, labels) for threshold in THRESHOLDS]
+    return float(THRESHOLDS[int(np.argmax(found))])
+
+
+def balanced_accuracy(said: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of the shares of both kinds that are found; `(N,)` bool each."""
+    return float((said[labels].mean() + (~said[~labels]).mean()) / 2)
+
+
+def f1(said: np.ndarray, labels: np.ndarray) -> float:
+    """2 · both / (said + labels); `(N,)` bool each."""
+    return float(2 * (said & labels).sum() / (said.sum() + labels.sum()))
+
+
+def fit_thresholds(
+    judged: list[tuple[Labelled, Reading]], probabilities: np.ndarray, unseen: list[Logistic]
+) -> dict[str, float]:
+    """Where to say no, on probabilities of models that did not see the document.
+
+    One-sentence summaries and longer ones have their own: the former are nearly all faulty in the data, the latter are
+    not, and no one threshold suits both.
+    """
+    labels = np.array([item.consistent for item, _ in judged])
+    single = np.array([reading.num_sentences == 1 for _, reading in judged])
+    marked = [(item, reading, unseen[fold(item.key)]) for item, reading in judged if item.marked]
+    words = np.array([model(signals) for _, reading, model in marked for signals in reading.words])
+    marks = np.array([item.marked[place] for item, reading, _ in marked for place in reading.grounding.words])
+    return {
+        "one_sentence": best_threshold(probabilities[single], labels[single], balanced_accuracy),
+        "several_sentences": best_threshold(probabilities[~single], labels[~single], balanced_accuracy),
+        "word": best_threshold(words, marks, f1),
+    }
 
 
 def main() -> None:
@@ -133,8 +170,14 @@ def main() -> None:
     labels = np.array([item.consistent for item, _ in judged], float)
     signs = np.array(list(SUPPORTS.values()))
     summary = rounded(list(SUPPORTS), *fit(rows, labels, signs, SUMMARY_L2))
+    items = [item for item, _ in judged]
+    probabilities = held_out(items, rows, labels, signs)
     if "--cross-validate" in sys.argv:
-        cross_validate([item for item, _ in judged], rows, labels, signs)
+        groups = np.array([item.group for item in items])
+        for group in sorted(set(groups)):
+            here = groups == group
+            area = auc(probabilities[here], labels[here] > 0)
+            print(f"{group:20}AUC {area:.3f} in {NUM_FOLDS}-fold cross-validation")
         return
     edited = fit_edited(rows, labels, signs, unseen)
     rated = [(redundancy_signals(Text(text), cased=True), rating < 0) for text, rating in redundancy("dev")]
@@ -154,11 +197,13 @@ def main() -> None:
             "data": "FRANK (Pagnoni et al. 2021), `valid`; XSum hallucinations (Maynez et al. 2020), dev part",
             "edits": "SummEdits (Laban et al. 2023), dev part, beside the data above",
             "ratings": "summaries of CNN/DM rated for redundancy (Chaganty et al. 2018), dev part; positive is below 0",
+            "thresholds": f"balanced accuracy (summaries), F1 (words); {NUM_FOLDS} folds of documents of the same data",
             "summaries": len(judged),
             "rated_summaries": len(rated),
             "marked_words": sum(len(reading.words) for _, reading in marked),
             "l2": {"summary": SUMMARY_L2, "word": WORD_L2},
         },
+        "thresholds": fit_thresholds(judged, probabilities, unseen),
         "summary": {"intercept": summary.intercept, "weights": dict(summary.weights)},
         "edited": {"intercept": edited.intercept, "weights": dict(edited.weights)},
         "word": {"intercept": words.intercept, "weights": dict(words.weights)},

@@ -59,6 +59,9 @@ def flag(
     span_votes: Annotated[
         int, typer.Option(min=1, help="Spans that must cover a word for it to count as marked. With `--check`.")
     ] = 1,
+    skip_bad_spans: Annotated[
+        bool, typer.Option("--skip-bad-spans", help="Take rows with spans outside of the summary for not marked.")
+    ] = False,
     bootstrap_samples: Annotated[
         int, typer.Option(min=100, help="Resamples that the intervals of `--check` rest on.")
     ] = 2000,
@@ -86,6 +89,9 @@ def flag(
             "--split": (out is None, split is not None),
             "--spans-from": (check, spans_from != 0),
             "--span-votes": (check, span_votes != 1),
+            "--skip-bad-spans": (check, skip_bad_spans),
+            "--bootstrap-samples": (check, bootstrap_samples != 2000),
+            "--seed": (check, seed != 1),
             "--json": (explain is None, as_json),
         }
     )
@@ -93,8 +99,11 @@ def flag(
         from lastmile.compare.flag_check import check_flags
         from lastmile.compare.flag_tables import print_check
 
-        found = check_flags(file, split, spans_from, span_votes, bootstrap_samples, seed)
+        found = check_flags(file, split, spans_from, span_votes, skip_bad_spans, bootstrap_samples, seed)
         typer.echo(f"{file}: {found['rows']:,} labelled summaries", err=True)
+        if found["rows_with_bad_spans"]:
+            left_out = "whose spans lie outside of the summary have no part in the figures of words"
+            typer.echo(f"{file}: {found['rows_with_bad_spans']:,} rows {left_out}", err=True)
         if as_json:
             typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
         else:

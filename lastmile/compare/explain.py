@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lastmile.compare.flag_file import check_names, flagging_bar, written_aside
+from lastmile.compare.labelled import read_label
 from lastmile.compare.marked import Piece, mark, passage, render, spoken
-from lastmile.compare.pairs import PairFile
+from lastmile.compare.pairs import PairFile, field_text
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.files import Row
 from lastmile.judge.consistency import judge_consistency
@@ -107,12 +108,12 @@ def _case(
             sources.append((*there, f"evidence {k}", f"for {flag.name.replace('_', ' ')}: {flag.text}"))
     left, right = mark(document, sources), mark(text, spans)
     places = _places(left, number, "d") | _places(right, number, "s")
-    label = str(row.fields.get("label"))
+    label = read_label(row.fields.get("label"))
     return {
         "where": row.where,
-        "id": str(row.fields.get("id", "")),
-        "system": " ".join(str(row.fields[name]) for name in ("dataset", "model") if row.fields.get(name)),
-        "label": {"1": "consistent", "True": "consistent", "0": "not consistent", "False": "not consistent"}.get(label),
+        "id": field_text(row.fields, "id"),
+        "system": " ".join(filter(None, (field_text(row.fields, name) for name in ("dataset", "model")))),
+        "label": {True: "consistent", False: "not consistent", None: ""}[label],
         "consistency": judge_consistency(document, text, cased=cased).probability,
         "cost": sum(flag.cost for flag in found),
         "names": list(dict.fromkeys(flag.name for flag in found)),

@@ -22,7 +22,7 @@ from lastmile.compare.significance import holm, interval, samples_for, two_sided
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.extractiveness import coverage, density, extractive_fragments
 from lastmile.corpus.text import words
-from lastmile.judge.consistency import judge_consistency
+from lastmile.judge.consistency import judge_consistency, thresholds
 from lastmile.judge.document import read_document
 from lastmile.judge.flags import find_flags
 from lastmile.judge.metrics import FAULTS
@@ -32,7 +32,7 @@ CONSISTENCY, ANY_FAULT = "consistency", "any_fault"
 OURS = (CONSISTENCY, ANY_FAULT, *FLAG_NAMES)
 OVERLAP = ("coverage", "density", "novel_2grams")
 FILE = "file/"  # before the names of the detectors whose scores the file carries
-THRESHOLD = 0.5  # of both probabilities: that a summary is consistent, and that a word is unsupported
+UNNAMED = "(no data set)"  # rows without `dataset` beside rows with one
 SPAN_MEASURES = ("precision", "recall", "f1")
 
 
@@ -47,6 +47,7 @@ class Readings:
         scores: Detector to `(N,)` float64, higher = more faulty; NaN where another detector has no score.
         raised: Our detectors alone, to `(N,)` bool: what they say at their threshold.
         marked: `(N,)` bool: people were asked for spans.
+        bad_spans: `(N,)` bool: they marked something that is not in the summary.
         words: Our detectors to the words they mark, and people too; 0 where people were not asked.
     """
 
@@ -56,6 +57,7 @@ class Readings:
     scores: Mapping[str, np.ndarray]
     raised: Mapping[str, np.ndarray]
     marked: np.ndarray
+    bad_spans: np.ndarray
     words: Mapping[str, Words]
 
 
@@ -64,6 +66,7 @@ def check_flags(
     split: str | None = None,
     spans_from: int = 0,
     span_votes: int = 1,
+    skip_bad_spans: bool = False,
     bootstrap_samples: int = 2000,
     seed: int = 1,
     progress: bool = True,
@@ -71,7 +74,7 @@ def check_flags(
     """Hold every detector against the labels of a file.
 
     A flag's score is its cost, and it says "faulty" when it is raised; `any_fault` is what the flag rate of a report
-    counts; `consistency` says "faulty" below a probability of one half. Other detectors come with the file. Overlap
+    counts; `consistency` says "faulty" below the threshold fitted with it. Other detectors come with the file. Overlap
     with the document is a detector as well, the one to beat: whoever copies says little that is wrong.
 
     Args:
@@ -79,6 +82,7 @@ def check_flags(
         split: Take only rows with this `split`.
         spans_from: 0 or 1: what the first character counts as in `spans`.
         span_votes: Spans that must cover a word, from different annotators, for it to count as marked.
+        skip_bad_spans: Count rows with a span that is not in their summary as rows that nobody marked.
         bootstrap_samples: Resamples.
         seed: Of the resamples.
         progress: Show a bar on stderr.
@@ -90,7 +94,7 @@ def check_flags(
         InputError: If rows cannot be used, or all labels are the same.
     """
     pairs = PairFile(path, split)
-    rows, cased = check_labels(pairs, spans_from)
+    rows, cased = check_labels(pairs, spans_from, skip_bad_spans)
     profile = profile_targets((example for _, example, _ in pairs), cased)
     with flagging_bar(progress) as bar:
         task = bar.add_task("checking", total=rows)
@@ -102,12 +106,13 @@ def check_flags(
         "split": split,
         "rows": rows,
         "cased": cased,
+        "rows_with_bad_spans": int(readings.bad_spans.sum()),
         "groups": [_group(readings, *group, samples, seed) for group in _groups(readings)],
         "signature": {
             "lastmile": __version__,
             "labels": "1 = consistent, 0 = not; AUC is the chance that a summary with label 0 scores as more faulty",
             "consistency_fitted_on": _fitted_on(),
-            "threshold": {CONSISTENCY: THRESHOLD, "flags": "raised at all", "words": THRESHOLD},
+            "threshold": {CONSISTENCY: dict(thresholds()), "flags": "raised at all"},
             "spans_from": spans_from,
             "span_votes": span_votes,
             "intervals": "bootstrap over documents, 95 % percentile",
@@ -133,7 +138,7 @@ def _advancing(rows: Iterator[Labelled], bar: Any, task: Any) -> Iterator[Labell
 
 
 def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> Readings:
-    documents, places, faulty, marked = [], [], [], []
+    documents, places, faulty, marked, bad_spans = [], [], [], [], []
     found: list[dict[str, float]] = []
     raised: list[dict[str, bool]] = []
     shared: list[dict[str, tuple[int, int, int]]] = []
@@ -144,6 +149,7 @@ def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> 
         places.append((row.dataset, row.model))
         faulty.append(not row.consistent)
         marked.append(row.spans is not None)
+        bad_spans.append(row.bad_spans)
         found.append(scores | {f"{FILE}{name}": -value for name, value in row.scores.items()})
         raised.append(says)
         shared.append({name: (len(mine & people), len(mine), len(people)) for name, mine in spots.items()})
@@ -155,6 +161,7 @@ def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> 
         {name: np.array([row.get(name, np.nan) for row in found]) for name in (*OURS, *OVERLAP, *others)},
         {name: np.array([row[name] for row in raised]) for name in OURS},
         np.array(marked),
+        np.array(bad_spans),
         {name: Words(*np.array([row[name] for row in shared], dtype=np.float64).T) for name in OURS},
     )
 
@@ -172,9 +179,9 @@ def _detect(row: Labelled, profile: TargetProfile) -> tuple[dict[str, float], di
         {CONSISTENCY: 1 - judged.probability, ANY_FAULT: sum(cost[name] for name in FAULTS)}
         | cost
         | _overlap(document, text),
-        {CONSISTENCY: judged.probability < THRESHOLD, ANY_FAULT: any(says[name] for name in FAULTS)} | says,
+        {CONSISTENCY: judged.probability < judged.threshold, ANY_FAULT: any(says[name] for name in FAULTS)} | says,
         {
-            CONSISTENCY: {place for place, doubt in enumerate(judged.words) if doubt >= THRESHOLD},
+            CONSISTENCY: {place for place, doubt in enumerate(judged.words) if doubt >= thresholds()["word"]},
             ANY_FAULT: set().union(*(spots[name] for name in FAULTS)),
         }
         | spots,
@@ -212,16 +219,18 @@ def _groups(readings: Readings) -> Iterator[tuple[str, str, np.ndarray]]:
     for dataset in datasets:
         here = np.array([place[0] == dataset for place in readings.places])
         if len(datasets) > 1:
-            yield dataset, "", here
+            yield dataset or UNNAMED, "", here
         models = list(dict.fromkeys(model for name, model in readings.places if name == dataset))
         if len(models) > 1:
             for model in sorted(models):
-                yield dataset, model, np.array([place == (dataset, model) for place in readings.places])
+                yield (
+                    dataset or (UNNAMED if len(datasets) > 1 else ""),
+                    model,
+                    np.array([place == (dataset, model) for place in readings.places]),
+                )
 
 
-def _group(
-    readings: Readings, dataset: str, model: str, here: np.ndarray, samples: int, seed: int
-) -> dict[str, Any]:
+def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, samples: int, seed: int) -> dict[str, Any]:
     faulty, marked = readings.faulty[here], readings.marked[here]
     measures: dict[Hashable, Measure] = {}
     for name, every in readings.scores.items():
@@ -254,8 +263,7 @@ def _group(
         "rows_with_spans": int(marked.sum()),
         "undefined": "" if all(kinds) else f"AUC and balanced accuracy: every label is {int(bool(kinds[0]))}",
         "extractiveness": {
-            label: {name: _estimate(drawn[label, name]) for name in OVERLAP}
-            for label in ("consistent", "inconsistent")
+            label: {name: _estimate(drawn[label, name]) for name in OVERLAP} for label in ("consistent", "inconsistent")
         },
         "detectors": {name: _detector(name, readings, here, drawn) for name in (*OURS, *OVERLAP)},
         "others": {

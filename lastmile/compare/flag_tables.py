@@ -60,7 +60,8 @@ def print_check(report: Mapping[str, Any], console: Console | None = None) -> No
 def _headline(group: Mapping[str, Any]) -> str:
     undefined = f". Undefined: {group['undefined']}" if group["undefined"] else ""
     return (
-        f"{_name(group)}: {group['rows']:,} summaries of {group['documents']:,} documents, "
+        f"{_name(group)}: {group['rows']:,} {'summary' if group['rows'] == 1 else 'summaries'} of "
+        f"{group['documents']:,} {'document' if group['documents'] == 1 else 'documents'}, "
         f"{group['consistent']:,} consistent, {group['inconsistent']:,} not{undefined}"
     )
 

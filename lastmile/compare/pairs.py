@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,16 @@ def text_fault(value: Any) -> str | None:
     except UnicodeEncodeError:
         return "holds half a character (a lone surrogate)"
     return None
+
+
+def field_text(fields: Mapping[str, Any], name: str) -> str:
+    """A field that nothing depends on, as text that can be written: empty where there is none, `?` for half characters.
+
+    >>> field_text({"id": "a\\ud800"}, "id"), field_text({"id": None}, "id")
+    ('a?', '')
+    """
+    value = fields.get(name)
+    return "" if value is None else str(value).encode("utf-8", "replace").decode()
 
 
 def _faults(row: Row) -> list[Problem]:

@@ -83,13 +83,18 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
         raise InputError(f"{path}: not readable: {error.strerror}") from None
 
 
-def refuse(problems: Iterable[Problem]) -> None:
-    """Raise all problems as one `InputError`, the first 20 in full and the rest counted; none at all is fine."""
+def refuse(problems: Iterable[Problem], hint: str = "") -> None:
+    """Raise all problems as one `InputError`, the first 20 in full and the rest counted; none at all is fine.
+
+    Args:
+        problems: What is wrong.
+        hint: What shows the rest of them.
+    """
     problems = list(problems)
     if problems:
         lines = [str(problem) for problem in problems[:MAX_LISTED]]
         if len(problems) > MAX_LISTED:
-            lines.append(f"and {len(problems) - MAX_LISTED} more. `lastmile data check` lists them all")
+            lines.append(f"and {len(problems) - MAX_LISTED} more{hint}")
         raise InputError.of(lines)
 
 

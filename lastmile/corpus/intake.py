@@ -53,7 +53,7 @@ def prepare(source: Source) -> ArrowSplit:
             else:
                 yield item
         if not source.lenient:
-            refuse(problems)
+            refuse(problems, ". `lastmile data check` lists them all")
         elif problems:
             say(f"{source.name}: rows left out: {len(problems):,} (first: {problems[0]})")
 

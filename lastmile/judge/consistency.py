@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from lastmile.corpus.text import words
 from lastmile.judge.document import Text, read_document
@@ -27,11 +28,13 @@ class Consistency:
             without a word.
         signals: What the probability was computed from, by name; see `lastmile.judge.signals`.
         words: For each word, in the order of `lastmile.corpus.text.words`, the probability that it is unsupported.
+        threshold: Below it the detector says that the summary is not consistent; see `thresholds`.
     """
 
     probability: float
     signals: Mapping[str, float]
     words: tuple[float, ...]
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,22 @@ class Logistic:
 @lru_cache(maxsize=1)
 def fitted() -> Mapping[str, Logistic]:
     """The shipped coefficients, written by `bench/fit_consistency.py`: `summary`, `word` and two more."""
-    data = json.loads(pkgutil.get_data("lastmile.judge", "consistency.json") or b"")
-    return {name: Logistic(part["intercept"], part["weights"]) for name, part in data.items() if "weights" in part}
+    parts = _shipped().items()
+    return {name: Logistic(part["intercept"], part["weights"]) for name, part in parts if "weights" in part}
+
+
+def thresholds() -> Mapping[str, float]:
+    """Where to say no, chosen with the coefficients: `one_sentence`, `several_sentences` and `word`.
+
+    Summaries below the first two are called inconsistent, words at or above the third unsupported. One-sentence
+    summaries have a threshold of their own: nine in ten of those that people labelled were faulty.
+    """
+    return _shipped()["thresholds"]
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Mapping[str, Any]:
+    return json.loads(pkgutil.get_data("lastmile.judge", "consistency.json") or b"")
 
 
 def span_probability(found: Consistency, summary: str, start: int, end: int) -> float:
@@ -91,6 +108,11 @@ class Reading:
     names: frozenset[int]
     words: list[dict[str, float]]
 
+    @property
+    def num_sentences(self) -> int:
+        """How many sentences the summary has."""
+        return self.grounding.sentence_of[-1] + 1
+
 
 def read_summary(document: str, summary: str, *, cased: bool = True) -> Reading | None:
     """Lay a summary on its document; None if it has no word."""
@@ -127,4 +149,5 @@ def judge_consistency(document: str, summary: str, *, cased: bool = True) -> Con
     model, grounding = fitted(), reading.grounding
     core = [model["word"](signals) for signals in reading.words]
     signals = summary_signals(grounding, reading.numbers, reading.names, core)
-    return Consistency(model["summary"](signals), signals, tuple(core[k] for k in grounding.core_of))
+    threshold = thresholds()["one_sentence" if reading.num_sentences == 1 else "several_sentences"]
+    return Consistency(model["summary"](signals), signals, tuple(core[k] for k in grounding.core_of), threshold)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
 from lastmile.judge.antonyms import OPPOSITES
 from lastmile.judge.document import Document
@@ -54,13 +55,21 @@ def _opposites(grounding: Grounding) -> Iterator[tuple[int, int]]:
             continue
         own = grounding.sentence_of[k]
         around = range(max(k - _REACH, 0), min(k + _REACH + 1, len(grounding.forms)))
-        near = [other for other in around if other != k and grounding.sentence_of[other] == own]
+        places = [grounding.places[o] for o in around if o != k and grounding.sentence_of[o] == own]
+        near = [there for there in places if there]
+        if len(near) < 2 or not grounding.negations.isdisjoint(range(k - 3, k)):
+            continue
         for place in sorted(p for word in opposite for p in ground.places.get(word, ())):
-            beside = sum(any(abs(p - place) <= 2 * _REACH for p in grounding.places[other]) for other in near)
-            negated = not grounding.negations.isdisjoint(range(k - 3, k))
-            if beside >= 2 and not negated and ground.negations.isdisjoint(range(place - 3, place)):
+            beside = sum(_is_near(place, there) for there in near)
+            if beside >= 2 and ground.negations.isdisjoint(range(place - 3, place)):
                 yield k, place
                 break
+
+
+def _is_near(place: int, others: Sequence[int]) -> bool:
+    """Whether one of the places, in order, is at most twice `_REACH` away."""
+    at = bisect_left(others, place - 2 * _REACH)
+    return at < len(others) and others[at] <= place + 2 * _REACH
 
 
 def _negations(grounding: Grounding) -> Iterator[tuple[int, int]]:

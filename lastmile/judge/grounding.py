@@ -206,10 +206,14 @@ class Grounding:
     def pairs(self) -> list[tuple[int, int, int]]:
         """Neighbouring content words of one sentence and their distance in the document, `FAR` where one is absent."""
         found = []
+        known: dict[tuple[str, str], int] = {}  # a summary that loops asks the same thousands of times
         for skip in (1, 2):
             for one, other in zip(self.content, self.content[skip:], strict=False):
                 if self.sentence_of[one] == self.sentence_of[other] and other - one <= 4 * skip:
-                    found.append((one, other, self.ground.distance(self.places[one], self.places[other])))
+                    forms = self.forms[one], self.forms[other]
+                    if forms not in known:
+                        known[forms] = self.ground.distance(self.places[one], self.places[other])
+                    found.append((one, other, known[forms]))
         return found
 
     def opens(self, k: int) -> bool:

@@ -140,22 +140,38 @@ def supporting_values(numbers: Sequence[Number], lower: Sequence[str]) -> frozen
 
     Beside the numbers themselves: their parts (`5:30` is also 5 and 30, as some tokenizers write it), neighbours said
     one after the other (`nineteen eighty-four`, `five thirty`, `four fifty`, `ten dollars and fifty cents`, telephone
-    numbers), `half past five`, and words that imply a number (`both`, `dozen`).
+    numbers), thousands written apart (`20, 000` and `20 000`), `half past five`, and words that imply a number (`both`,
+    `dozen`).
     """
     values = {1.0}
     for word in _IMPLIED.keys() & set(lower):
         values.update(_IMPLIED[word])
-    spoken, before = "", None
+    spoken, grouped, before = "", "", None
     for number in numbers:
+        beside = before is not None and number.first - before.last == 1
+        grouped = _grouped(grouped if beside else "", lower[number.first])
+        if len(grouped) > 3:
+            values.add(float(grouped))
         values |= number.readings | _parts(lower[number.first : number.last + 1]) | _past_the_hour(number, lower)
         if before is not None and number.first - before.last <= 3:
             values |= _said_together(before, number)
         digit = next((f"{value:.0f}" for value in number.readings if 0 <= value < 100 and value.is_integer()), "")
-        spoken = spoken + digit if digit and before is not None and number.first - before.last == 1 else digit
+        spoken = spoken + digit if digit and beside else digit
         if spoken:
             values.add(float(spoken[-15:]))
         before = number
     return frozenset(values)
+
+
+def _grouped(before: str, word: str) -> str:
+    """The digits of thousands written apart, up to and with this word; empty where it cannot be one of their groups.
+
+    >>> _grouped("", "20"), _grouped("20", "000"), _grouped("20", "10"), _grouped("", "000")
+    ('20', '20000', '10', '')
+    """
+    if before and len(word) == 3 and word.isdecimal():
+        return (before + word)[-15:]
+    return word if len(word) <= 3 and word.isdecimal() and word[0] != "0" else ""
 
 
 def _parts(lower: Sequence[str]) -> set[float]:

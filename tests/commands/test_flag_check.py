@@ -85,7 +85,7 @@ def test_table_fits_and_says_what_it_means(run, labelled, monkeypatch):
     status, out, _ = run("flag", labelled, "--check", "--bootstrap-samples", 100)
     assert status == 0
     assert max(map(len, out.splitlines())) <= 100
-    assert "news: 4 summaries of 1 documents, 2 consistent, 2 not" in out
+    assert "news: 4 summaries of 1 document, 2 consistent, 2 not" in out
     assert "F1 of words" in out and "its AUC" in out and "novel bigrams" in out
     assert "town m0" in " ".join(out.split()), "the names of the groups find room beside all columns"
     assert "Copying alone often does well" in out
@@ -168,7 +168,7 @@ def test_bad_rows_are_named(run, tmp_path, change, message):
     bad = {"source": STORM, "summary": "A storm hit Norway.", "label": 0} | change
     status, out, err = run("flag", write(tmp_path / "x.jsonl", [*rows(), bad, "", bad]), "--check")
     assert (status, out) == (2, "")
-    assert err == f"x.jsonl line 9: {message}\nx.jsonl line 11: {message}\n"
+    assert err.splitlines()[:2] == [f"x.jsonl line 9: {message}", f"x.jsonl line 11: {message}"]
 
 
 def test_all_that_is_wrong_with_a_row_is_said_at_once(run, tmp_path):
@@ -208,3 +208,42 @@ def test_other_bad_input(run, labelled, tmp_path):
         f"`--spans-from`: {hint}",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.jsonl", "labelled.jsonl", "one.jsonl"]
+
+
+def test_spans_outside_of_their_summary_can_be_left_out(run, tmp_path):
+    bad = {"source": STORM, "summary": "A storm hit Norway.", "label": 0, "spans": [[0, 1], [12, 99]]}
+    file = write(tmp_path / "x.jsonl", [*rows(), bad])
+    status, out, err = run("flag", file, "--check")
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1] == "x.jsonl: `--skip-bad-spans` takes such rows (1) for not marked"
+    status, out, err = run("flag", file, "--check", "--skip-bad-spans", "--json", "--bootstrap-samples", 100)
+    assert status == 0
+    assert "x.jsonl: 1 rows whose spans lie outside of the summary have no part in the figures of words" in err
+    found = json.loads(out)
+    assert found["rows_with_bad_spans"] == 1
+    assert (found["groups"][0]["rows"], found["groups"][0]["rows_with_spans"]) == (9, 8)
+    assert found["groups"][1]["dataset"] == "news" and found["groups"][-1]["dataset"] == "(no data set)"
+    file = write(tmp_path / "y.jsonl", [*rows(), {**bad, "spans": 3}])
+    assert run("flag", file, "--check", "--skip-bad-spans")[0] == 2, "what is no list is no matter of places"
+
+
+def test_what_must_not_end_in_a_traceback(run, tmp_path):
+    file = write(tmp_path / "x.jsonl", [*rows(), {**next(rows()), "scores": {"x": 10**400}}])
+    status, _, err = run("flag", file, "--check")
+    assert status == 2 and "`scores`: `x` must be a number, or null where there is none" in err
+    lines = [{**row, "dataset": "half \ud800"} for row in rows()]
+    assert run("flag", write(tmp_path / "y.jsonl", lines), "--check", "--json", "--bootstrap-samples", 100)[0] == 0
+    table = tmp_path / "rows.csv"
+    table.write_text(f'document,summary,label,spans\n"{STORM}",A storm hit.,1,\n"{STORM}",A storm hit Norway.,0,\n')
+    assert run("flag", table, "--check", "--bootstrap-samples", 100)[0] == 0
+
+
+def test_options_of_the_check_are_refused_elsewhere(run, labelled, tmp_path):
+    options = ("--seed", 2, "--bootstrap-samples", 100, "--skip-bad-spans")
+    status, _, err = run("flag", labelled, "--out", tmp_path / "o.jsonl", *options)
+    assert status == 2
+    assert [line.split(":")[0] for line in err.splitlines()] == [
+        "`--skip-bad-spans`",
+        "`--bootstrap-samples`",
+        "`--seed`",
+    ]

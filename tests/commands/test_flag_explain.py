@@ -139,3 +139,11 @@ def test_refusals(run, tmp_path):
     (tmp_path / "taken").write_text("")
     status, _, err = run("flag", file, "--explain", tmp_path / "taken" / "page.html")
     assert status == 1 and "page.html: cannot be written: " in err
+
+
+def test_half_characters_and_missing_ids(explain):
+    page, _, _ = explain(
+        [{"id": "x\ud800", "source": "Rain.", "summary": "Rain.", "label": 1.0}, {**ROWS[1], "id": None}]
+    )
+    assert "<code>x?</code>" in page and "None" not in page
+    assert page.count("people: consistent") == 2

@@ -129,4 +129,4 @@ def test_all_problems_at_once_but_not_endlessly():
         refuse(Problem("empty", f"a.jsonl line {line}", "`document` is empty") for line in range(1, 24))
     lines = str(caught.value).split("\n")
     assert len(lines) == 21
-    assert lines[19:] == ["a.jsonl line 20: `document` is empty", "and 3 more. `lastmile data check` lists them all"]
+    assert lines[19:] == ["a.jsonl line 20: `document` is empty", "and 3 more"]

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lastmile.corpus.text import words
-from lastmile.judge.consistency import Logistic, edited_probability, fitted, judge_consistency, span_probability
+from lastmile.judge.consistency import (
+    Logistic,
+    edited_probability,
+    fitted,
+    judge_consistency,
+    span_probability,
+    thresholds,
+)
 from lastmile.judge.document import Text, read_document
 from lastmile.judge.grounding import FAR, Grounding, closeness, core_words, read_ground, sentence_numbers
 from lastmile.judge.redundancy import redundancy, redundancy_signals
@@ -78,6 +85,15 @@ def test_the_file_has_provenance_known_signals_and_their_signs():
     assert set(judge_consistency(DOCUMENT, FAITHFUL).signals) == set(SUPPORTS)
     assert set(data["redundancy"]["weights"]) <= set(redundancy_signals(Text(FAITHFUL), True))
     assert set(fitted()) == {"summary", "edited", "word", "redundancy"}
+
+
+def test_thresholds_are_those_of_the_file_and_of_the_number_of_sentences():
+    found = thresholds()
+    assert set(found) == {"one_sentence", "several_sentences", "word"}
+    assert all(0 < threshold < 1 for threshold in found.values())
+    assert judge_consistency(DOCUMENT, "The board agreed.").threshold == found["one_sentence"]
+    assert judge_consistency(DOCUMENT, "The board agreed. He left.").threshold == found["several_sentences"]
+    assert found["one_sentence"] < found["several_sentences"]
 
 
 def test_logistic_by_hand():

@@ -2,11 +2,12 @@
 
 import pytest
 
+from lastmile.judge import contradiction
 from lastmile.judge.antonyms import OPPOSITES
 from lastmile.judge.broken import find_boilerplate, find_garbled
 from lastmile.judge.contradiction import find_contradictions
 from lastmile.judge.document import Text, read_document
-from lastmile.judge.grounding import Grounding, read_ground
+from lastmile.judge.grounding import FAR, Ground, Grounding, read_ground
 from lastmile.judge.relations import find_unrelated
 from lastmile.judge.speakers import find_wrong_speakers, turns_of
 
@@ -167,3 +168,17 @@ def test_garbled(summary, reason):
 )
 def test_readable(summary):
     assert find_garbled(Text(summary), read_document(MARKET), 20) == ()
+
+
+def test_long_documents_with_one_opposite_everywhere_are_quick(monkeypatch):
+    """A loop asks for each pair's distance once; each opposite looks at places near it, not at all of them."""
+    asked = []
+    monkeypatch.setattr(Ground, "distance", lambda self, one, other: asked.append(1) or FAR)
+    assert len(grounding("boat " * 50, "boat sank " * 50).pairs) == 2 * 100 - 3
+    assert len(asked) == 4  # boat sank, sank boat, boat boat, sank sank
+    monkeypatch.undo()
+    looked = []
+    monkeypatch.setattr(contradiction, "_is_near", lambda place, others: looked.append(place) or False)
+    found = grounding("The fast boat sank near a reef. " * 50, "The slow boat sank near a reef.")
+    assert find_contradictions(found, 20) == ()
+    assert len(looked) == 50 * 2  # boat and sank beside each `fast`; reef is too far off

@@ -55,6 +55,25 @@ def test_a_number_supports_itself_with_and_without_separators(value):
         assert is_supported(number, Document(document).values, hedged=False)
 
 
+@pytest.mark.parametrize(
+    ("document", "summary", "supported"),
+    [
+        ("It costs 20, 000 a year.", "20,000", True),
+        ("It costs 20 000 a year.", "20,000", True),
+        ("It costs 2, 500, 000 a year.", "2.5 million", True),
+        ("It costs 2, 500, 000 a year.", "500", True),  # the groups stay what they are by themselves
+        ("It costs 20, 000 a year.", "30,000", False),
+        ("Ring 3, 45, 600.", "345600", False),  # no groups of three
+        ("In 1995, 200 came.", "1995200", False),  # a year is no first group
+        ("They took 20 and 000.", "20000", False),
+        ("Lot 020, 000.", "20000", False),
+    ],
+)
+def test_thousands_written_apart(document, summary, supported):
+    (number,) = Text(summary).numbers
+    assert is_supported(number, Document(document).values, hedged=False) is supported
+
+
 soup = st.lists(
     st.sampled_from(["hundred", "trillion", "dozen", "half", "nineteen", "past", "to", "9", "and", "5:30", "90s"])
 )
