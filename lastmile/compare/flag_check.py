@@ -16,6 +16,7 @@ from lastmile import __version__
 from lastmile.compare.agreement import Measure, Words, auc, balanced_accuracy, bootstrap, mean, only, span_agreement
 from lastmile.compare.flag_file import flagging_bar
 from lastmile.compare.labelled import Labelled, check_labels, read_labels
+from lastmile.compare.learned import LEARNED, Asked, ask
 from lastmile.compare.pairs import PairFile
 from lastmile.compare.read import file_hash
 from lastmile.compare.significance import holm, interval, samples_for, two_sided_p
@@ -67,6 +68,7 @@ def check_flags(
     bootstrap_samples: int = 2000,
     seed: int = 1,
     progress: bool = True,
+    detector: Path | None = None,
 ) -> dict[str, Any]:
     """Hold every detector against the labels of a file.
 
@@ -82,6 +84,7 @@ def check_flags(
         bootstrap_samples: Resamples.
         seed: Of the resamples.
         progress: Show a bar on stderr.
+        detector: A folder of `lastmile flag train`; its score is that of the worst word.
 
     Returns:
         Plain data: `rows`, `cased`, `groups` and `signature`; see docs/flag_check.md.
@@ -92,11 +95,12 @@ def check_flags(
     pairs = PairFile(path, split)
     rows, cased = check_labels(pairs, spans_from)
     profile = profile_targets((example for _, example, _ in pairs), cased)
+    asked = ask(detector, profile)
     with flagging_bar(progress) as bar:
         task = bar.add_task("checking", total=rows)
-        readings = _read(_advancing(read_labels(pairs, spans_from), bar, task), profile, span_votes)
+        readings = _read(_advancing(read_labels(pairs, spans_from), bar, task), profile, span_votes, asked)
     # Holm multiplies the smallest p by the number of rivals: enough resamples that a clear win can be seen.
-    samples = samples_for(len(readings.scores) - len(OURS), bootstrap_samples)
+    samples = samples_for(len(readings.scores) - len(readings.words), bootstrap_samples)
     return {
         "file": str(path),
         "split": split,
@@ -107,7 +111,8 @@ def check_flags(
             "lastmile": __version__,
             "labels": "1 = consistent, 0 = not; AUC is the chance that a summary with label 0 scores as more faulty",
             "consistency_fitted_on": _fitted_on(),
-            "threshold": {CONSISTENCY: THRESHOLD, "flags": "raised at all", "words": THRESHOLD},
+            "threshold": {CONSISTENCY: THRESHOLD, "flags": "raised at all", "words": THRESHOLD}
+            | ({LEARNED: asked.threshold} if asked else {}),
             "spans_from": spans_from,
             "span_votes": span_votes,
             "intervals": "bootstrap over documents, 95 % percentile",
@@ -132,13 +137,19 @@ def _advancing(rows: Iterator[Labelled], bar: Any, task: Any) -> Iterator[Labell
         bar.advance(task)
 
 
-def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> Readings:
+def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int, asked: Asked | None) -> Readings:
     documents, places, faulty, marked = [], [], [], []
     found: list[dict[str, float]] = []
     raised: list[dict[str, bool]] = []
     shared: list[dict[str, tuple[int, int, int]]] = []
-    for row in rows:
+    ours = (*OURS, *([LEARNED] if asked else []))
+    doubted = asked.scores(rows, lambda row: (row.example, row.summary)) if asked else ((row, ()) for row in rows)
+    for row, doubts in doubted:
         scores, says, spots = _detect(row, profile)
+        if asked:
+            scores[LEARNED] = max(doubts, default=0.0)
+            spots[LEARNED] = {place for place, doubt in enumerate(doubts) if doubt >= asked.threshold}
+            says[LEARNED] = bool(spots[LEARNED])
         people = _people(row, span_votes)
         documents.append(row.example.document)
         places.append((row.dataset, row.model))
@@ -152,10 +163,10 @@ def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> 
         tuple(documents),
         tuple(places),
         np.array(faulty),
-        {name: np.array([row.get(name, np.nan) for row in found]) for name in (*OURS, *OVERLAP, *others)},
-        {name: np.array([row[name] for row in raised]) for name in OURS},
+        {name: np.array([row.get(name, np.nan) for row in found]) for name in (*ours, *OVERLAP, *others)},
+        {name: np.array([row[name] for row in raised]) for name in ours},
         np.array(marked),
-        {name: Words(*np.array([row[name] for row in shared], dtype=np.float64).T) for name in OURS},
+        {name: Words(*np.array([row[name] for row in shared], dtype=np.float64).T) for name in ours},
     )
 
 
@@ -219,9 +230,7 @@ def _groups(readings: Readings) -> Iterator[tuple[str, str, np.ndarray]]:
                 yield dataset, model, np.array([place == (dataset, model) for place in readings.places])
 
 
-def _group(
-    readings: Readings, dataset: str, model: str, here: np.ndarray, samples: int, seed: int
-) -> dict[str, Any]:
+def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, samples: int, seed: int) -> dict[str, Any]:
     faulty, marked = readings.faulty[here], readings.marked[here]
     measures: dict[Hashable, Measure] = {}
     for name, every in readings.scores.items():
@@ -232,7 +241,7 @@ def _group(
             if not known.all():  # ours on the very rows that the other detector scored
                 ours = readings.scores[CONSISTENCY][here]
                 measures["ours", name] = only(auc(ours[known], faulty[known]), known)
-    for name in OURS:
+    for name in readings.words:
         measures["balanced_accuracy", name] = balanced_accuracy(readings.raised[name][here], faulty)
         if marked.any():
             held = Words(*(np.where(marked, part[here], 0.0) for part in readings.words[name]))
@@ -254,10 +263,9 @@ def _group(
         "rows_with_spans": int(marked.sum()),
         "undefined": "" if all(kinds) else f"AUC and balanced accuracy: every label is {int(bool(kinds[0]))}",
         "extractiveness": {
-            label: {name: _estimate(drawn[label, name]) for name in OVERLAP}
-            for label in ("consistent", "inconsistent")
+            label: {name: _estimate(drawn[label, name]) for name in OVERLAP} for label in ("consistent", "inconsistent")
         },
-        "detectors": {name: _detector(name, readings, here, drawn) for name in (*OURS, *OVERLAP)},
+        "detectors": {name: _detector(name, readings, here, drawn) for name in (*readings.words, *OVERLAP)},
         "others": {
             name.removeprefix(FILE): _detector(name, readings, here, drawn)
             for name in readings.scores
@@ -272,7 +280,7 @@ def _detector(name: str, readings: Readings, here: np.ndarray, drawn: Mapping[Ha
         "rows": int((~np.isnan(readings.scores[name][here])).sum()),
         "auc": _estimate(drawn.get(("auc", name))),
     }
-    if name in OURS:
+    if name in readings.words:
         row["raised"] = int(readings.raised[name][here].sum())
         row["balanced_accuracy"] = _estimate(drawn["balanced_accuracy", name])
         if ("f1", name) in drawn:
@@ -284,7 +292,7 @@ def _differences(readings: Readings, here: np.ndarray, drawn: Mapping[Hashable, 
     """Our combination against each rival, on the rows that both scored."""
     rows = []
     for name in readings.scores:
-        if name in OURS or ("auc", name) not in drawn:
+        if name in readings.words or ("auc", name) not in drawn:
             continue
         ours, theirs = drawn.get(("ours", name), drawn["auc", CONSISTENCY]), drawn["auc", name]
         if np.isnan(ours[0]) or np.isnan(theirs[0]):
