@@ -217,7 +217,7 @@ def train(
     from lastmile.config import Data
     from lastmile.train.detector import Lessons
 
-    rate = learning_rate or (1e-3 if model is None else 1e-4)
+    rate = (1e-3 if model is None else 1e-4) if learning_rate is None else learning_rate
     corpus = Data(
         name=data, document_column=document_column, summary_column=summary_column, shared_documents="drop"
     )

@@ -107,9 +107,10 @@ def train_detector(
         texts = chain.from_iterable((e.document, *e.targets) for e in islice(corpus.train, MAX_TOKENIZER_TEXTS))
         detector = build_small_encoder(texts, max_tokens, lessons.seed)
     validation = list(islice(spoil(corpus.validation, profile, 0.5, f"{lessons.seed} validation"), held_out))
-    if not any(row.changed for row in validation):
+    tested = list(spoil_every_way(corpus.test, profile, held_out, lessons.seed))
+    if not any(row.changed for row in validation) or not any(row.changed for row in tested):
         raise InputError(
-            f"`{data.name}`: none of the validation targets could be spoiled. Give more examples"
+            f"`{data.name}`: none of the validation targets, or of the test targets, could be spoiled. Give more examples"
         )
     course = fit_detector(detector, corpus.train, validation, profile, lessons)
     detector.to("cuda" if _has_gpu() else "cpu").eval()
@@ -117,7 +118,6 @@ def train_detector(
     detector.threshold, reached = choose_threshold(
         np.concatenate([scores for _, scores, _ in found]), np.concatenate([bad for _, _, bad in found]), precision
     )
-    tested = list(spoil_every_way(corpus.test, profile, held_out, lessons.seed))
     settings = {
         "threshold": detector.threshold,
         "max_tokens": detector.max_tokens,

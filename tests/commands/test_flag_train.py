@@ -118,6 +118,13 @@ def test_bad_input_is_named(run, corpus, tmp_path):
     bare = write_rows(tmp_path / "bare.jsonl", [{"document": STORM}] * 3)
     status, _, stderr = run("flag", "train", "--data", bare, "--out", out)
     assert status == 2 and "bare.jsonl: " in stderr and "summary" in stderr
+    # No word of these can be made wrong, and there is no other sentence to splice in.
+    dull = [{"document": f"{STORM} {number}", "summary": "Rain."} for number in range(20)]
+    dull = write_rows(tmp_path / "dull.jsonl", dull)
+    assert run("flag", "train", "--data", dull, "--out", out)[0] == 2
+    assert run("flag", "train", "--data", dull, "--out", out)[2].endswith(
+        f"`{dull}`: none of the validation targets, or of the test targets, could be spoiled. Give more examples\n"
+    )
     file = write_rows(tmp_path / "in.jsonl", ROWS)
     assert run("flag", file, "--check", "--detector", tmp_path)[::2] == (
         2, f"`{tmp_path}` is no detector: it has no detector.json. `lastmile flag train` makes one\n"
