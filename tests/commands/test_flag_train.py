@@ -123,7 +123,7 @@ def test_bad_input_is_named(run, corpus, tmp_path):
     dull = write_rows(tmp_path / "dull.jsonl", dull)
     assert run("flag", "train", "--data", dull, "--out", out)[0] == 2
     assert run("flag", "train", "--data", dull, "--out", out)[2].endswith(
-        f"`{dull}`: none of the validation targets, or of the test targets, could be spoiled. Give more examples\n"
+        f"`{dull}`: no validation or no test target could be spoiled. Give more examples\n"
     )
     file = write_rows(tmp_path / "in.jsonl", ROWS)
     assert run("flag", file, "--check", "--detector", tmp_path)[::2] == (
