@@ -52,6 +52,9 @@ def flag(
     flags: Annotated[
         str, typer.Option(help="Which flags to look for, with commas between. Not with `--check`.")
     ] = ",".join(FLAG_NAMES),
+    detector: Annotated[
+        Path | None, typer.Option(help="A folder of `lastmile flag train`: adds the flag `learned`, by a model.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Only rows whose `split` is this. Not with `--out`.")] = None,
     spans_from: Annotated[
         int, typer.Option(min=0, max=1, help="What the first character counts as in `spans`. With `--check`.")
@@ -99,7 +102,9 @@ def flag(
         from lastmile.compare.flag_check import check_flags
         from lastmile.compare.flag_tables import print_check
 
-        found = check_flags(file, split, spans_from, span_votes, skip_bad_spans, bootstrap_samples, seed)
+        found = check_flags(
+            file, split, spans_from, span_votes, skip_bad_spans, bootstrap_samples, seed, detector=detector
+        )
         typer.echo(f"{file}: {found['rows']:,} labelled summaries", err=True)
         if found["rows_with_bad_spans"]:
             left_out = "whose spans lie outside of the summary have no part in the figures of words"
@@ -111,11 +116,11 @@ def flag(
     elif explain is not None:
         from lastmile.compare.explain import explain_file
 
-        shown, rows = explain_file(file, explain, names, split)
+        shown, rows = explain_file(file, explain, names, split, detector=detector)
         left_out = f", the most costly of {rows:,}" if shown < rows else ""
         typer.echo(f"{explain}: {shown:,} summaries{left_out}", err=True)
     elif out is not None:
-        _write_flags(file, out, names, as_json)
+        _write_flags(file, out, names, as_json, detector)
 
 
 def _one_task(out: Path | None, check: bool, explain: Path | None) -> None:
@@ -132,10 +137,10 @@ def _fitting(options: Mapping[str, tuple[bool, bool]]) -> None:
         raise InputError.of(f"`{name}`: not for this; `lastmile flag --help` says for what" for name in wrong)
 
 
-def _write_flags(file: Path, out: Path, names: list[str], as_json: bool) -> None:
+def _write_flags(file: Path, out: Path, names: list[str], as_json: bool, detector: Path | None) -> None:
     from lastmile.compare.flag_file import flag_file
 
-    counts = flag_file(file, out, names)
+    counts = flag_file(file, out, names, detector=detector)
     profile = counts.profile
     typer.echo(
         f"{out}: {counts.summaries} summaries, "
@@ -184,3 +189,54 @@ def audit(
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print_audit(found)
+
+
+@verbs.command("train")
+def train(
+    data: Annotated[str, typer.Option(help="A corpus with targets: a name, hub id, file or folder; `name#2000`.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the detector.")],
+    model: Annotated[
+        str | None, typer.Option(help="An encoder, by name or path. Without it, a small one is built from nothing.")
+    ] = None,
+    document_column: Annotated[str | None, typer.Option(help="Where documents stand.")] = None,
+    summary_column: Annotated[str | None, typer.Option(help="Where targets stand.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the targets, spoiled anew each time, at most.")] = 5,
+    patience: Annotated[int, typer.Option(min=1, help="Epochs without gain on held-out targets before it ends.")] = 2,
+    batch_size: Annotated[int, typer.Option(min=1, help="Targets of a step.")] = 16,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="At its highest.", show_default="1e-4 with --model, else 1e-3")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(min=16, help="Document and summary together; more is not read.")] = 512,
+    precision: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of marked words that shall be wrong; sets the threshold.")
+    ] = 0.9,
+    held_out: Annotated[int, typer.Option(min=1, help="Documents at most of validation, and of test.")] = 500,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Train in bfloat16: faster on processors that have it.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the spoiling, the order and the weights.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print settings and figures as JSON.")] = False,
+) -> None:
+    """Train a model to find unsupported words, on your own targets with one thing made wrong in each.
+
+    Names, numbers, pronouns, speakers and relations are exchanged, negations flipped, sentences of other targets
+    spliced in. The validation split decides when to stop and where the threshold lies; the figures printed are those of
+    the test split. They say how well such changes are found, not how well a person's judgement is: see
+    `lastmile flag FILE --check --detector DETECTOR` for that. English only.
+
+    Example: `lastmile flag train --data train.jsonl --model distilroberta-base --out detector`
+    """
+    from lastmile.compare.learned import train_detector
+    from lastmile.config import Data
+    from lastmile.train.detector import Lessons
+
+    rate = (1e-3 if model is None else 1e-4) if learning_rate is None else learning_rate
+    corpus = Data(
+        name=data, document_column=document_column, summary_column=summary_column, shared_documents="drop"
+    )
+    lessons = Lessons(epochs, batch_size, rate, patience, seed, bf16)
+    found = train_detector(corpus, out, model, max_tokens, precision, held_out, lessons)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        from lastmile.compare.flag_tables import print_detector
+
+        print_detector(found)

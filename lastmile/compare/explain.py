@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lastmile.compare.flag_file import check_names, flagging_bar, written_aside
+from lastmile.compare.flag_file import check_names, flagged_rows, flagging_bar, written_aside
 from lastmile.compare.labelled import read_label
+from lastmile.compare.learned import LEARNED, ask
 from lastmile.compare.marked import Piece, mark, passage, render, spoken
 from lastmile.compare.pairs import PairFile, field_text
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.files import Row
 from lastmile.judge.consistency import judge_consistency
-from lastmile.judge.flags import find_flags
 from lastmile.judge.profile import profile_targets
 from lastmile.records import Example, Flag, Summary
 
@@ -41,7 +41,12 @@ class Linked(NamedTuple):
 
 
 def explain_file(
-    path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, split: str | None = None, progress: bool = True
+    path: Path,
+    out: Path,
+    names: Sequence[str] = FLAG_NAMES,
+    split: str | None = None,
+    progress: bool = True,
+    detector: Path | None = None,
 ) -> tuple[int, int]:
     """Write the page of a file's summaries: all of them, or the `MAX_CASES` whose flags cost most, in their order.
 
@@ -51,6 +56,7 @@ def explain_file(
         names: The flags to look for.
         split: Take only rows with this `split`.
         progress: Show a bar on stderr.
+        detector: A folder of `lastmile flag train`, whose flag is `learned`.
 
     Returns:
         How many summaries the page shows, and how many the file has.
@@ -63,14 +69,16 @@ def explain_file(
     pairs = PairFile(path, split)
     rows, cased = pairs.check()
     profile = profile_targets((example for _, example, _ in pairs), cased)
+    asked = ask(detector, profile)
+    names = [*names, *([LEARNED] if asked else [])]
     flagged = 0
     dearest: list[tuple[float, int, tuple[Row, Example, Summary, tuple[Flag, ...]]]] = []
     with flagging_bar(progress) as bar:
         task = bar.add_task("flagging", total=rows)
-        for number, (row, example, summary) in enumerate(pairs):
-            found = find_flags(example.document, summary, profile, names)
+        for number, case in enumerate(flagged_rows(pairs, profile, names, asked)):
+            found = case[3]
             flagged += bool(found)
-            entry = (sum(flag.cost for flag in found), -number, (row, example, summary, found))
+            entry = (sum(flag.cost for flag in found), -number, case)
             (heapq.heappush if len(dearest) < MAX_CASES else heapq.heappushpop)(dearest, entry)
             bar.advance(task)
     shown = sorted(dearest, key=lambda entry: -entry[1])
@@ -143,7 +151,7 @@ def _findings(found: Sequence[Flag], places: Mapping[str, str]) -> list[dict[str
             "texts": [(found[k].text, places.get(f"span {k}", "")) for k in members if found[k].text],
             "cost": sum(found[k].cost for k in members),
             "evidence": evidence,
-            "how": {"repetition": "said before", "copy": "copied from"}.get(name, "nearest passage"),
+            "how": {"repetition": "said before", "copy": "copied from", LEARNED: "by"}.get(name, "nearest passage"),
             "href": places.get(f"evidence {members[0]}", ""),
         }
         for (name, evidence), members in groups.items()

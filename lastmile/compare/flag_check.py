@@ -16,6 +16,7 @@ from lastmile import __version__
 from lastmile.compare.agreement import Measure, Words, auc, balanced_accuracy, bootstrap, mean, only, span_agreement
 from lastmile.compare.flag_file import flagging_bar
 from lastmile.compare.labelled import Labelled, check_labels, read_labels
+from lastmile.compare.learned import LEARNED, Asked, ask
 from lastmile.compare.pairs import PairFile
 from lastmile.compare.read import file_hash
 from lastmile.compare.significance import holm, interval, samples_for, two_sided_p
@@ -70,6 +71,7 @@ def check_flags(
     bootstrap_samples: int = 2000,
     seed: int = 1,
     progress: bool = True,
+    detector: Path | None = None,
 ) -> dict[str, Any]:
     """Hold every detector against the labels of a file.
 
@@ -86,6 +88,7 @@ def check_flags(
         bootstrap_samples: Resamples.
         seed: Of the resamples.
         progress: Show a bar on stderr.
+        detector: A folder of `lastmile flag train`; its score is that of the worst word.
 
     Returns:
         Plain data: `rows`, `cased`, `groups` and `signature`; see docs/flag_check.md.
@@ -96,11 +99,12 @@ def check_flags(
     pairs = PairFile(path, split)
     rows, cased = check_labels(pairs, spans_from, skip_bad_spans)
     profile = profile_targets((example for _, example, _ in pairs), cased)
+    asked = ask(detector, profile)
     with flagging_bar(progress) as bar:
         task = bar.add_task("checking", total=rows)
-        readings = _read(_advancing(read_labels(pairs, spans_from), bar, task), profile, span_votes)
+        readings = _read(_advancing(read_labels(pairs, spans_from), bar, task), profile, span_votes, asked)
     # Holm multiplies the smallest p by the number of rivals: enough resamples that a clear win can be seen.
-    samples = samples_for(len(readings.scores) - len(OURS), bootstrap_samples)
+    samples = samples_for(len(readings.scores) - len(readings.words), bootstrap_samples)
     return {
         "file": str(path),
         "split": split,
@@ -112,7 +116,8 @@ def check_flags(
             "lastmile": __version__,
             "labels": "1 = consistent, 0 = not; AUC is the chance that a summary with label 0 scores as more faulty",
             "consistency_fitted_on": _fitted_on(),
-            "threshold": {CONSISTENCY: dict(thresholds()), "flags": "raised at all"},
+            "threshold": {CONSISTENCY: dict(thresholds()), "flags": "raised at all"}
+            | ({LEARNED: asked.threshold} if asked else {}),
             "spans_from": spans_from,
             "span_votes": span_votes,
             "intervals": "bootstrap over documents, 95 % percentile",
@@ -137,13 +142,19 @@ def _advancing(rows: Iterator[Labelled], bar: Any, task: Any) -> Iterator[Labell
         bar.advance(task)
 
 
-def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> Readings:
+def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int, asked: Asked | None) -> Readings:
     documents, places, faulty, marked, bad_spans = [], [], [], [], []
     found: list[dict[str, float]] = []
     raised: list[dict[str, bool]] = []
     shared: list[dict[str, tuple[int, int, int]]] = []
-    for row in rows:
+    ours = (*OURS, *([LEARNED] if asked else []))
+    doubted = asked.scores(rows, lambda row: (row.example, row.summary)) if asked else ((row, ()) for row in rows)
+    for row, doubts in doubted:
         scores, says, spots = _detect(row, profile)
+        if asked:
+            scores[LEARNED] = max(doubts, default=0.0)
+            spots[LEARNED] = {place for place, doubt in enumerate(doubts) if doubt >= asked.threshold}
+            says[LEARNED] = bool(spots[LEARNED])
         people = _people(row, span_votes)
         documents.append(row.example.document)
         places.append((row.dataset, row.model))
@@ -158,11 +169,11 @@ def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int) -> 
         tuple(documents),
         tuple(places),
         np.array(faulty),
-        {name: np.array([row.get(name, np.nan) for row in found]) for name in (*OURS, *OVERLAP, *others)},
-        {name: np.array([row[name] for row in raised]) for name in OURS},
+        {name: np.array([row.get(name, np.nan) for row in found]) for name in (*ours, *OVERLAP, *others)},
+        {name: np.array([row[name] for row in raised]) for name in ours},
         np.array(marked),
         np.array(bad_spans),
-        {name: Words(*np.array([row[name] for row in shared], dtype=np.float64).T) for name in OURS},
+        {name: Words(*np.array([row[name] for row in shared], dtype=np.float64).T) for name in ours},
     )
 
 
@@ -241,7 +252,7 @@ def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, sampl
             if not known.all():  # ours on the very rows that the other detector scored
                 ours = readings.scores[CONSISTENCY][here]
                 measures["ours", name] = only(auc(ours[known], faulty[known]), known)
-    for name in OURS:
+    for name in readings.words:
         measures["balanced_accuracy", name] = balanced_accuracy(readings.raised[name][here], faulty)
         if marked.any():
             held = Words(*(np.where(marked, part[here], 0.0) for part in readings.words[name]))
@@ -265,7 +276,7 @@ def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, sampl
         "extractiveness": {
             label: {name: _estimate(drawn[label, name]) for name in OVERLAP} for label in ("consistent", "inconsistent")
         },
-        "detectors": {name: _detector(name, readings, here, drawn) for name in (*OURS, *OVERLAP)},
+        "detectors": {name: _detector(name, readings, here, drawn) for name in (*readings.words, *OVERLAP)},
         "others": {
             name.removeprefix(FILE): _detector(name, readings, here, drawn)
             for name in readings.scores
@@ -280,7 +291,7 @@ def _detector(name: str, readings: Readings, here: np.ndarray, drawn: Mapping[Ha
         "rows": int((~np.isnan(readings.scores[name][here])).sum()),
         "auc": _estimate(drawn.get(("auc", name))),
     }
-    if name in OURS:
+    if name in readings.words:
         row["raised"] = int(readings.raised[name][here].sum())
         row["balanced_accuracy"] = _estimate(drawn["balanced_accuracy", name])
         if ("f1", name) in drawn:
@@ -292,7 +303,7 @@ def _differences(readings: Readings, here: np.ndarray, drawn: Mapping[Hashable, 
     """Our combination against each rival, on the rows that both scored."""
     rows = []
     for name in readings.scores:
-        if name in OURS or ("auc", name) not in drawn:
+        if name in readings.words or ("auc", name) not in drawn:
             continue
         ours, theirs = drawn.get(("ours", name), drawn["auc", CONSISTENCY]), drawn["auc", name]
         if np.isnan(ours[0]) or np.isnan(theirs[0]):

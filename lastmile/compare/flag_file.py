@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from lastmile.compare.learned import LEARNED, Asked, ask
 from lastmile.compare.pairs import PairFile, text_fault
 from lastmile.config import FLAG_NAMES
+from lastmile.corpus.files import Row
 from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.flags import find_flags
 from lastmile.judge.profile import TargetProfile, profile_targets
-from lastmile.records import Flag
+from lastmile.records import Example, Flag, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,13 @@ class FlagCounts:
     profile: TargetProfile
 
 
-def flag_file(path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, progress: bool = True) -> FlagCounts:
+def flag_file(
+    path: Path,
+    out: Path,
+    names: Sequence[str] = FLAG_NAMES,
+    progress: bool = True,
+    detector: Path | None = None,
+) -> FlagCounts:
     """Write the rows of `path` to `out` as JSON Lines, each with its `flags`.
 
     What targets are like is measured on those of the rows (see `PairFile`), else it is `TargetProfile.neutral`. Names
@@ -45,6 +53,7 @@ def flag_file(path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, progress
     (characters of the summary, from 0, end exclusive), `text` and `evidence`.
 
     The file is read three times (checked, measured, flagged) in bounded memory; `out` appears when it is complete.
+    With a `detector` (a folder of `lastmile flag train`) there is the flag `learned` too.
 
     Raises:
         InputError: If a flag is unknown, or rows cannot be used, naming each line.
@@ -54,17 +63,29 @@ def flag_file(path: Path, out: Path, names: Sequence[str] = FLAG_NAMES, progress
     pairs = PairFile(path)
     rows, cased = pairs.check()
     profile = profile_targets((example for _, example, _ in pairs), cased)
+    asked = ask(detector, profile)
+    names = [*names, *([LEARNED] if asked else [])]
     flagged: Counter[str] = Counter()
     spans: Counter[str] = Counter()
     with written_aside(out) as lines, flagging_bar(progress) as bar:
         task = bar.add_task("flagging", total=rows)
-        for row, example, summary in pairs:
-            found = find_flags(example.document, summary, profile, names)
+        for row, _, _, found in flagged_rows(pairs, profile, names, asked):
             spans.update(flag.name for flag in found)
             flagged.update({flag.name for flag in found})
             lines.write(_line({**row.fields, "flags": [_as_data(flag) for flag in found]}))
             bar.advance(task)
     return FlagCounts(rows, {name: flagged[name] for name in names}, {name: spans[name] for name in names}, profile)
+
+
+def flagged_rows(
+    pairs: PairFile, profile: TargetProfile, names: Sequence[str], asked: Asked | None
+) -> Iterator[tuple[Row, Example, Summary, tuple[Flag, ...]]]:
+    """The rows of a checked file with their flags, those of a learned detector last."""
+    ruled = [name for name in names if name != LEARNED]
+    doubted = asked.scores(pairs, lambda row: row[1:]) if asked else ((row, ()) for row in pairs)
+    for (row, example, summary), doubts in doubted:
+        learned = asked.flags(summary, doubts) if asked else ()
+        yield row, example, summary, (*find_flags(example.document, summary, profile, ruled), *learned)
 
 
 def check_names(names: Sequence[str]) -> None:

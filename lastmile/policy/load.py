@@ -90,7 +90,7 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
                 ignore_mismatched_sizes=True,
             )
     except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(_not_found(name, error)) from None
+        raise InputError(not_found(name, error)) from None
     if model.config.model_type == "pegasus":
         # Its positions are computed: not always stored, never trained. Loading forgets that they are frozen.
         for stack in (model.get_encoder(), model.get_decoder()):
@@ -136,7 +136,7 @@ def _load_config(name: str, revision: str | None) -> PreTrainedConfig:
     try:
         config = AutoConfig.from_pretrained(resolve_model(name), revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise InputError(_not_found(name, error)) from None
+        raise InputError(not_found(name, error)) from None
     if not config.is_encoder_decoder:
         raise InputError(
             f"`{name}` is a {config.model_type} model without an encoder; lastmile trains encoder-decoders "
@@ -147,7 +147,8 @@ def _load_config(name: str, revision: str | None) -> PreTrainedConfig:
     return config
 
 
-def _not_found(name: str, error: Exception) -> str:
+def not_found(name: str, error: Exception) -> str:
+    """Why a model cannot be had, in one sentence."""
     if Path(name).exists():
         return f"`{name}` holds no loadable model: {_first_line(error)}"
     known = [f"{path}" for path in _neighbours(Path(name))]

@@ -1,0 +1,272 @@
+"""A token classifier that reads a document and its summary as a pair: loaded, built small, kept, and asked."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from tokenizers import processors
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    T5Config,
+    T5ForTokenClassification,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
+)
+from transformers.utils import logging
+
+from lastmile.config import Model
+from lastmile.corpus.text import words
+from lastmile.errors import InputError
+from lastmile.policy.build import start_reading_pairs, train_tokenizer
+from lastmile.policy.load import load_tokenizer, not_found
+from lastmile.policy.policy import without_bars
+
+LABELS = {0: "supported", 1: "unsupported"}
+SETTINGS = "detector.json"
+# Their positions are counted from behind the padding's.
+_SHIFTED = ("roberta", "camembert", "xlm-roberta", "mpnet")
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """N documents with their summaries, as token ids.
+
+    Attributes:
+        inputs: What the model takes: `input_ids` and `attention_mask`, `(N, T)` int64, perhaps `token_type_ids`.
+        word_of: `(N, T)` int64: which word of the summary a token belongs to, −1 for none.
+        num_words: Words of each summary.
+    """
+
+    inputs: dict[str, Tensor]
+    word_of: Tensor
+    num_words: tuple[int, ...]
+
+    def to(self, device: torch.device) -> Pairs:
+        """The same on a device."""
+        return Pairs({k: v.to(device) for k, v in self.inputs.items()}, self.word_of.to(device), self.num_words)
+
+
+class Detector(nn.Module):
+    """An encoder with a head over its tokens.
+
+    Attributes:
+        model: Any token classifier of transformers with two labels, the second one "unsupported".
+        tokenizer: Its tokenizer, a fast one, which knows where in the text a token stands.
+        max_tokens: Longest pair; of a longer one the document's end is not read.
+        threshold: The score from which a word counts as unsupported.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_tokens: int, threshold: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.model, self.tokenizer, self.threshold = model, tokenizer, threshold
+        positions = getattr(model.config, "max_position_embeddings", None) or max_tokens
+        if model.config.model_type in _SHIFTED:
+            positions -= model.config.pad_token_id + 1
+        self.max_tokens = min(max_tokens, positions, tokenizer.model_max_length)
+        takes = inspect.signature(model.forward).parameters
+        self._inputs = [name for name in ("input_ids", "attention_mask") if name in takes]
+        if "token_type_ids" in takes and "token_type_ids" in tokenizer.model_input_names:
+            self._inputs.append("token_type_ids")
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> Pairs:
+        """Tokenize documents with their summaries; of a summary longer than half the limit the end is not read."""
+        summaries = [self._shortened(summary) for _, summary in pairs]
+        encoded = self.tokenizer(
+            [document for document, _ in pairs],
+            summaries,
+            truncation="only_first",
+            max_length=self.max_tokens,
+            padding=True,
+            return_offsets_mapping=True,
+            return_token_type_ids="token_type_ids" in self._inputs,
+            return_tensors="pt",
+        )
+        word_of = torch.full(encoded["input_ids"].shape, -1)
+        num_words = []
+        for row, (_, summary) in enumerate(pairs):
+            found = words(summary)
+            num_words.append(len(found))
+            at = {place: k for k, word in enumerate(found) for place in range(word.start, word.end)}
+            ends = encoded["offset_mapping"][row, :, 1].tolist()
+            # The last letter decides: with some tokenizers a token begins with the space before it.
+            for place, (side, end) in enumerate(zip(encoded.sequence_ids(row), ends, strict=True)):
+                if side == 1:
+                    word_of[row, place] = at.get(end - 1, -1)
+        return Pairs({name: encoded[name] for name in self._inputs}, word_of, tuple(num_words))
+
+    def _shortened(self, summary: str) -> str:
+        ends = self.tokenizer(summary, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        room = self.max_tokens // 2
+        return summary if len(ends["input_ids"]) <= room else summary[: ends["offset_mapping"][room - 1][1]]
+
+    def forward(self, pairs: Pairs) -> Tensor:
+        """`(N, T)` float32: the log-odds of each token that it is unsupported."""
+        logits = self.model(**pairs.inputs).logits.float()
+        return logits[..., 1] - logits[..., 0]
+
+    @torch.no_grad()
+    def score(self, pairs: Sequence[tuple[str, str]], batch_size: int = 16) -> list[tuple[float, ...]]:
+        """For each word of each summary the score that it is unsupported, in 0..1; 0 for words that were not read.
+
+        A word takes the highest score of its tokens. Pairs of like length are read together, equal ones once.
+        """
+        distinct = sorted(set(pairs), key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
+        device = next(self.parameters()).device
+        found: dict[tuple[str, str], tuple[float, ...]] = {}
+        for start in range(0, len(distinct), batch_size):
+            part = distinct[start : start + batch_size]
+            encoded = self.encode(part)
+            scores = self(encoded.to(device)).sigmoid().cpu()
+            for row, pair in enumerate(part):
+                best = torch.zeros(encoded.num_words[row])
+                read = encoded.word_of[row] >= 0
+                best.scatter_reduce_(0, encoded.word_of[row][read], scores[row][read], "amax")
+                found[pair] = tuple(best.tolist())
+        return [found[pair] for pair in pairs]
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors, config and tokenizer: a folder that transformers reads too."""
+        with without_bars():
+            self.model.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+
+
+def load_encoder(name: str, max_tokens: int, seed: int = 1) -> Detector:
+    """An encoder from the hub or a folder, with a fresh head, seeded.
+
+    Raises:
+        InputError: If there is no such model, it is no encoder, its safetensors are missing, or its tokenizer is slow.
+    """
+    try:
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(not_found(name, error)) from None
+    kind = config.model_type
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise InputError(
+            f"`{name}` is a {kind} model, a decoder, which sees no word to its right; `--model` takes an encoder, "
+            "e.g. `distilroberta-base`"
+        )
+    if kind not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES:
+        raise InputError(
+            f"`{name}` is a {kind} model, which transformers has no token classifier of; `--model` takes an encoder, "
+            "e.g. `distilroberta-base`"
+        )
+    detector = _load(name, max_tokens, fresh_head=True)
+    start_undecided(detector.model, seed)
+    return detector
+
+
+def load_detector(folder: Path) -> Detector:
+    """A detector that `lastmile flag train` wrote, in evaluation mode.
+
+    Raises:
+        InputError: If the folder holds none, or its files do not fit each other.
+    """
+    try:
+        settings = json.loads((Path(folder) / SETTINGS).read_text(encoding="utf-8"))
+        max_tokens, threshold = int(settings["max_tokens"]), float(settings["threshold"])
+    except OSError:
+        raise InputError(f"`{folder}` is no detector: it has no {SETTINGS}. `lastmile flag train` makes one") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"`{folder}`: {SETTINGS} is damaged. Train the detector again") from None
+    detector = _load(str(folder), max_tokens, fresh_head=False)
+    detector.threshold = threshold
+    return detector.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def build_small_encoder(texts: Iterable[str], max_tokens: int, seed: int) -> Detector:
+    """A small T5 encoder from nothing, on a tokenizer of its own that is trained on `texts`."""
+    tokenizer = train_tokenizer(texts, 4000, max_tokens)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=128,
+        d_kv=32,
+        d_ff=512,
+        num_layers=3,
+        num_heads=4,
+        dropout_rate=0.1,
+        relative_attention_max_distance=64,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        id2label=LABELS,
+        label2id={name: number for number, name in LABELS.items()},
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = T5ForTokenClassification(config)
+        start_reading_pairs(model.transformer.encoder)
+    start_undecided(model, seed)
+    return Detector(model, tokenizer, max_tokens)
+
+
+@torch.no_grad()
+def start_undecided(model: PreTrainedModel, seed: int) -> None:
+    """Draw the head small, so that every score begins near one half: T5's own start is sure of itself at random."""
+    dice = torch.Generator().manual_seed(seed)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and not name.startswith(model.base_model_prefix):
+            module.weight.normal_(0, 0.02, generator=dice)
+            if module.bias is not None:
+                module.bias.zero_()
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Transformers warns of a head without weights, which is just what is wanted; real gaps are errors of ours."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
+def _load(name: str, max_tokens: int, fresh_head: bool) -> Detector:
+    try:
+        with without_bars(), _without_report():
+            model, report = AutoModelForTokenClassification.from_pretrained(
+                name,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **({"id2label": LABELS, "label2id": {v: k for k, v in LABELS.items()}} if fresh_head else {}),
+            )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(not_found(name, error)) from None
+    unread = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    if fresh_head:
+        unread = {key for key in unread if key.startswith(model.base_model_prefix)}
+    if unread:
+        raise InputError(
+            f"`{name}` does not fit its config: {len(unread)} of its weights are missing or of another shape, "
+            f"e.g. `{min(unread)}`. Save the whole model again where it was trained"
+        )
+    tokenizer = load_tokenizer(Model(name=name))
+    if not tokenizer.is_fast or tokenizer.pad_token is None:
+        raise InputError(f"`{name}` has no fast tokenizer with padding, which tells where in a text its tokens stand")
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        raise InputError(f"the tokenizer of `{name}` does not fit its model. Use the one that it was trained with")
+    return Detector(model, tokenizer, max_tokens)
