@@ -47,7 +47,7 @@ def _fraction(about: str, name: str, target: float) -> Measure:
     def told(found: Found) -> str:
         return f"{found['fraction']:.0%} ({found['ours']['seconds']['median']:.3g} s over {found['floor']:.3g} s)"
 
-    return Measure(about, name, lambda found: found["fraction"], told, target, f"≥ {target:.0%}", dtype="float32")
+    return Measure(about, name, lambda found: found["fraction"], told, target, f"≥ {target:.0%}")
 
 
 MEASURES = (
@@ -58,7 +58,7 @@ MEASURES = (
     _ratio("the update, against a plainly written pass on copied states", "update, plainly written", 1.3),
     _ratio("the update, against documents read again for each summary", "update, documents read again", 1.3),
     Measure(
-        "difference of the three gradients, of their norm: worst parameter in float64 (all in float32)",
+        "difference of their gradients, of the norm: worst parameter in float64 (all in float32)",
         "update",
         lambda found: found["gradients_differ"]["float64"],
         lambda found: "{float64:.1e} ({float32:.1e})".format(**found["gradients_differ"]),
