@@ -181,7 +181,7 @@ def _audit(pair: Pair, judge: Judge, witness: str | None, bootstrap_samples: int
         return _differences({n: (_only(early[n], rows), _only(late[n], rows)) for n in taken}, samples, seed)
 
     everything = np.arange(len(pair.examples))
-    gain = late[TOTAL].numerator - early[TOTAL].numerator
+    gain = _rise(early[TOTAL], late[TOTAL])
     liked = np.argsort(-gain, kind="stable")[: max(1, round(len(gain) * LIKED_SHARE))]
     flags = [f"flag/{name}" for name, coefficient in judge.penalties.items() if coefficient]
     compared = differences([*shown, *(n for n in (*flags, *OTHER_WITNESSES.values()) if n in names)], everything)
@@ -261,6 +261,12 @@ def _trigrams(words: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _only(statistic: Statistic, rows: np.ndarray) -> Statistic:
     return Statistic(statistic.numerator[rows], statistic.denominator[rows])
+
+
+def _rise(early: Statistic, late: Statistic) -> np.ndarray:
+    """`(N,)` by how much each document's value rose; 0 where either side could not be scored."""
+    known = (early.denominator > 0) & (late.denominator > 0)
+    return np.where(known, late.numerator - early.numerator, 0.0)
 
 
 def _differences(
@@ -349,8 +355,8 @@ def _suspicious(
 
     Ranked by Δtotal / sd(Δtotal) + Δwitness / sd(Δwitness), so neither drowns the other.
     """
-    gain = late[TOTAL].numerator - early[TOTAL].numerator
-    worse = late[witness].numerator - early[witness].numerator if witness in late else np.zeros(len(gain))
+    gain = _rise(early[TOTAL], late[TOTAL])
+    worse = _rise(early[witness], late[witness]) if witness in late else np.zeros(len(gain))
     score = _scaled(gain) + _scaled(worse)
     order = [int(i) for i in np.argsort(-score, kind="stable") if gain[i] > 0 and (worse[i] > 0 or witness not in late)]
     signs = {"shorter": (["words"], -1), "copied more": (["copied_trigrams"], 1), "vaguer": ([NAMES, NUMBERS], -1)}

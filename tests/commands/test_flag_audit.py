@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from small import small_recipe, write_rows
 
@@ -13,6 +14,7 @@ from lastmile.config import FLAG_NAMES
 from lastmile.corpus.sources import load_corpus
 from lastmile.errors import InputError
 from lastmile.judge.consistency import Consistency
+from lastmile.judge.measure import Statistic
 from lastmile.judge.profile import TargetProfile
 from lastmile.train.run import RunFolder
 
@@ -255,3 +257,9 @@ def test_a_run_of_before_is_recognised_by_its_data(make_run):
     run.note(data={"fingerprint": "0" * 64})
     with pytest.raises(InputError, match="changed since"):
         corpus_of(run)
+
+
+def test_a_summary_that_could_not_be_scored_rises_by_nothing():
+    early = Statistic(np.array([1.0, 0.0, 3.0]), np.array([1.0, 0.0, 1.0]))
+    late = Statistic(np.array([2.0, 5.0, 0.0]), np.array([1.0, 1.0, 0.0]))
+    assert lastmile.compare.audit._rise(early, late).tolist() == [1.0, 0.0, 0.0]
