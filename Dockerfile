@@ -4,7 +4,7 @@
 
 FROM python:3.11.13-slim-bookworm AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_EXTRA_INDEX_URL=$TORCH_INDEX
 RUN python -m venv /opt/lastmile
 ENV PATH=/opt/lastmile/bin:$PATH
 WORKDIR /source
@@ -12,7 +12,7 @@ WORKDIR /source
 COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
       > requirements.txt \
- && pip install --extra-index-url "$TORCH_INDEX" --constraint constraints.txt --requirement requirements.txt
+ && pip install --constraint constraints.txt --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY lastmile lastmile
 COPY recipes recipes

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 RUN    ?= runs/demo
-# Handed to pip, for instance PIP_FLAGS="--extra-index-url …" for builds of torch that suit your machine.
+# Handed to pip: for instance where to find builds of torch that suit your machine.
 PIP_FLAGS ?=
 
 BIN := $(VENV)/bin

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from labelled import Labelled, frank, records, redundancy, summedits, xsum_hallucination
 
+from lastmile.compare.agreement import auc as weighted_auc
 from lastmile.corpus.demo import demo_corpus
 from lastmile.judge.consistency import Consistency, edited_probability, judge_consistency, thresholds
 from lastmile.judge.document import Text
@@ -35,13 +36,7 @@ Judged = list[tuple[Labelled, Consistency]]
 
 def auc(scores: np.ndarray, labels: np.ndarray) -> float:
     """Area under the ROC curve; ties count half."""
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    positive = labels.sum()
-    negative = len(labels) - positive
-    if not positive or not negative:
-        return float("nan")
-    return float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * negative))
+    return float(weighted_auc(scores, labels)(np.ones((1, len(scores))))[0])
 
 
 def bootstrap(keys: Iterable[str], statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -2,8 +2,8 @@
 # Make the environments of the programs that lastmile is timed against: bash bench/peers.sh
 #
 # One environment a peer, below $LASTMILE_PEERS (default: .peers in the checkout). torch has the version of constraints.txt, so
-# that both sides compute with the same kernels. PYTHON names the interpreter, PIP_FLAGS goes to pip, for instance
-# PIP_FLAGS="--extra-index-url …" for builds of torch that suit your machine.
+# that both sides compute with the same kernels. PYTHON names the interpreter; PIP_FLAGS goes to pip, for builds
+# of torch that suit your machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
