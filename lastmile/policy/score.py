@@ -76,7 +76,7 @@ def length_groups(lengths: Tensor) -> list[Tensor]:
     ordered = lengths.sort().values
     count = torch.arange(1, len(rows), device=rows.device)
     area = count * ordered[:-1] + (len(rows) - count) * ordered[-1]
-    if area.min() > 0.9 * len(rows) * ordered[-1]:
+    if 10 * area.min() > 9 * len(rows) * ordered[-1]:
         return [rows]
     short = lengths <= ordered[area.argmin()]
     return [rows[short], rows[~short]]

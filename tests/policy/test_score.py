@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny import FAMILIES, tiny_batch, tiny_policy
 from torch.nn.functional import cross_entropy, linear
@@ -196,6 +196,7 @@ def test_small_slices_give_the_same_scores(family, small_slices, monkeypatch):
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=40))
+@example([14, 17, 20])  # just nine tenths: 14 + 2·20 = 54 of 60 places
 def test_length_groups_hold_each_row_with_a_token_once(lengths):
     lengths = torch.tensor(lengths)
     groups = length_groups(lengths)
@@ -205,7 +206,7 @@ def test_length_groups_hold_each_row_with_a_token_once(lengths):
     if len(groups) == 2:
         assert lengths[groups[0]].max() < lengths[groups[1]].min()
         padded = sum(len(group) * lengths[group].max() for group in groups)
-        assert padded <= 0.9 * (lengths > 0).sum() * lengths.max()
+        assert 10 * padded <= 9 * (lengths > 0).sum() * lengths.max()
 
 
 def test_length_groups_cut_where_most_padding_is_saved():
