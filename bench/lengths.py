@@ -83,9 +83,9 @@ class PlannedPolicy(Policy):
         """Set the lengths of the rows of the next call."""
         self.lengths, self.limit, self.step = lengths, limit, 0
 
-    def project(self, hidden: Tensor) -> Tensor:
+    def project(self, hidden: Tensor, packed_weight: Tensor | None = None) -> Tensor:
         """Logits with the end marker where it is due."""
-        logits = super().project(hidden)
+        logits = super().project(hidden, packed_weight)
         logits[..., [self.eos_id, *NEVER]] = -torch.inf
         alive = [length for length in self.lengths if length > self.step]
         self.step += 1

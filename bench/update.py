@@ -15,7 +15,6 @@ import math
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from bench.floor import Meter, Sizes, training
@@ -27,6 +26,7 @@ from lastmile.errors import RunError
 from lastmile.policy.fold import Rows
 from lastmile.policy.policy import Policy
 from lastmile.policy.score import score
+from lastmile.policy.step import Step
 
 AGREEMENT = 1e-6
 """Largest difference of a parameter's gradients in float64, relative to their norm."""
@@ -182,15 +182,10 @@ def disagreement(policy: Policy, setup: Setup) -> tuple[float, float]:
 
 @torch.no_grad()
 def cross_elements(policy: Policy, setup: Setup, folds: bool) -> int:
-    """Elements of cross-attention keys and values that decoding holds, read off a cache after one token a row."""
+    """Elements of cross-attention keys and values that sampling holds, with documents shared or copied to the rows."""
     vocabulary = SHAPES[setup.shape]["vocab_size"]
-    ids, mask = documents(setup.documents, setup.document_tokens, vocabulary, setup.seed, setup.device)
-    rows = Rows.grid(setup.documents, setup.samples, setup.device)
-    start = torch.tensor(policy.prefix, device=setup.device).expand(setup.rows, -1)
-    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-    policy.folds = folds
-    try:
-        policy.decode(start, policy.encode(ids, mask), rows, cache)
-    finally:
-        policy.folds = True
-    return sum(layer.keys.numel() + layer.values.numel() for layer in cache.cross_attention_cache.layers)
+    encoded = policy.encode(*documents(setup.documents, setup.document_tokens, vocabulary, setup.seed, setup.device))
+    if folds:
+        return sum(each.numel() for each in Step(policy, encoded, setup.samples, 1).cross)
+    copied = encoded.select(Rows.grid(setup.documents, setup.samples, setup.device).document)
+    return sum(each.numel() for each in Step(policy, copied, 1, 1).cross)

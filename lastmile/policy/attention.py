@@ -97,7 +97,8 @@ def matmul_attention(
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where a bool mask is True, the least finite number where it is False; other masks are additive already."""
     if mask.dtype != torch.bool:
-        return mask.to(dtype)
+        # T5's position bias comes with its heads innermost, and adding it so takes several times as long.
+        return mask.to(dtype).contiguous()
     return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.cache_utils import Cache
 from transformers.utils import logging
 
 from lastmile.policy.attention import FOLDED
 from lastmile.policy.fold import Rows
+from lastmile.policy.products import FastProducts, linear, product
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +98,17 @@ class Policy(nn.Module):
 
     def encode(self, document_ids: Tensor, document_mask: Tensor) -> Encoded:
         """Read `(B, S)` documents once; every pass over their summaries shares the result."""
-        states = self.model.get_encoder()(input_ids=document_ids, attention_mask=document_mask).last_hidden_state
+        with FastProducts():
+            states = self.model.get_encoder()(input_ids=document_ids, attention_mask=document_mask).last_hidden_state
         return Encoded(states, document_mask)
 
-    def decode(self, decoder_ids: Tensor, encoded: Encoded, rows: Rows, cache: Cache | None = None) -> Tensor:
-        """Run the decoder over `(R, t)` token ids.
+    def decode(self, decoder_ids: Tensor, encoded: Encoded, rows: Rows) -> Tensor:
+        """Run the decoder over whole rows of token ids; see `step.py` for one token at a time.
 
         Args:
-            decoder_ids: `(R, t)`; with a cache the t newest tokens only.
+            decoder_ids: `(R, t)`.
             encoded: The B documents.
             rows: Each row's document.
-            cache: Keys and values of earlier tokens; extended in place.
 
         Returns:
             `(R, t, d)` hidden states, one step before `project`.
@@ -116,14 +116,14 @@ class Policy(nn.Module):
         states, mask, extra = encoded.states, encoded.mask[:, None, None, :], {"rows": rows}
         if not self.folds:
             states, mask, extra = states[rows.document], mask[rows.document], {}
-        return self.model.get_decoder()(
-            input_ids=decoder_ids,
-            encoder_hidden_states=states,
-            encoder_attention_mask=mask,
-            past_key_values=cache,
-            use_cache=cache is not None,
-            **extra,
-        ).last_hidden_state
+        with FastProducts():
+            return self.model.get_decoder()(
+                input_ids=decoder_ids,
+                encoder_hidden_states=states,
+                encoder_attention_mask=mask,
+                use_cache=False,
+                **extra,
+            ).last_hidden_state
 
     @property
     def output_weight(self) -> Tensor:
@@ -144,9 +144,13 @@ class Policy(nn.Module):
         scaled = getattr(config, "scale_decoder_outputs", config.tie_word_embeddings)
         return config.d_model**-0.5 if scaled else 1.0
 
-    def project(self, hidden: Tensor) -> Tensor:
-        """`(…, d)` hidden states → `(…, V)` logits."""
-        return nn.functional.linear(hidden * self.output_scale, self.output_weight, self.output_bias)
+    def project(self, hidden: Tensor, packed_weight: Tensor | None = None) -> Tensor:
+        """`(…, d)` hidden states → `(…, V)` logits; without gradient where the weight is given `packed`."""
+        hidden, bias = hidden * self.output_scale, self.output_bias
+        if packed_weight is None:
+            return linear(hidden, self.output_weight, bias)
+        kind = packed_weight.dtype
+        return product(hidden.to(kind), packed_weight, None if bias is None else bias.to(kind))
 
 
 @contextmanager

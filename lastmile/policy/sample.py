@@ -8,12 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.cache_utils import EncoderDecoderCache
 
 from lastmile.config import Sampling
-from lastmile.policy.cache import growing_cache
-from lastmile.policy.fold import Rows
 from lastmile.policy.policy import Encoded, Policy
+from lastmile.policy.step import Step
 from lastmile.records import Rollout, Summary
 
 
@@ -138,42 +136,30 @@ def _write(policy: Policy, encoded: Encoded, num_samples: int, length: int, choo
     log_probs = torch.zeros((num_rows, length), device=device)
     kept_steps: list[tuple[Tensor, int, Tensor]] = []
 
-    cache = growing_cache(policy.model.config, len(policy.prefix) + length)
-    rows = Rows.grid(num_documents, num_samples, device)
-    if not policy.folds:
-        encoded, rows = encoded.select(rows.document), Rows.grid(num_rows, 1, device)
+    step = Step(policy, encoded, num_samples, len(policy.prefix) + length)
     alive = torch.arange(num_rows, device=device)
-    newest = torch.tensor(policy.prefix, device=device).expand(num_rows, -1)
-    for step in range(length):
-        hidden = policy.decode(newest, encoded, rows, cache)[:, -1]
-        tokens, token_log_probs, kept = choose(policy.project(hidden), alive, step)
-        ids[alive, step], mask[alive, step], log_probs[alive, step] = tokens, True, token_log_probs
+    for token in policy.prefix:
+        hidden = step(alive.new_full((num_rows,), token))
+    for position in range(length):
+        tokens, token_log_probs, kept = choose(policy.project(hidden, step.output_weight), alive, position)
+        ids[alive, position], mask[alive, position], log_probs[alive, position] = tokens, True, token_log_probs
         if kept is not None:
-            kept_steps.append((alive, step, kept))
+            kept_steps.append((alive, position, kept))
         going = tokens != policy.eos_id
         if not going.all():
             stay = going.nonzero()[:, 0]
             if len(stay) == 0:
                 break
             alive, tokens = alive[stay], tokens[stay]
-            encoded, rows = _leave(encoded, rows, stay, cache)
-        newest = tokens[:, None]
+            step.leave(stay)
+        if position + 1 < length:
+            hidden = step(tokens)
 
     longest = int(mask.any(0).sum())
     shape = (num_documents, num_samples, longest)
     ids, mask, log_probs = (t[:, :longest].reshape(shape) for t in (ids, mask, log_probs))
     ended = (ids == policy.eos_id).logical_and(mask).any(-1)
     return Rollout(ids, mask, ended, log_probs, _kept_in_order(kept_steps, mask.flatten(0, 1)))
-
-
-def _leave(encoded: Encoded, rows: Rows, stay: Tensor, cache: EncoderDecoderCache) -> tuple[Encoded, Rows]:
-    """Drop the rows not in `stay` and the documents that have no row left, in the caches too."""
-    cache.self_attention_cache.batch_select_indices(stay)
-    documents, document = torch.unique_consecutive(rows.document[stay], return_inverse=True)
-    if len(documents) < rows.num_documents:
-        cache.cross_attention_cache.batch_select_indices(documents)
-        encoded = encoded.select(documents)
-    return encoded, Rows.of(document, len(documents))
 
 
 def _kept_in_order(steps: list[tuple[Tensor, int, Tensor]], mask: Tensor) -> Tensor | None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lastmile.policy.fold import Rows
 from lastmile.policy.policy import Encoded, Policy
+from lastmile.policy.products import product
 
 KEPT_BYTES = 512 * 2**20
 """Logits up to this size are kept for the backward pass; beyond it they are computed again there, chunk by chunk."""
@@ -148,10 +149,10 @@ class _SelectiveLogSoftmax(torch.autograd.Function):
                     # Not a product: outside the kept set `slope` may be infinite.
                     slope.masked_fill_(~_kept_table(kept[part], len(weight)), 0.0)
                 here.copy_(slope.scatter_add_(-1, ids[part, None], gradient[part, None]))
-            hidden_gradient[block] = logits @ weight
-            product = logits.T @ hidden[block]
+            hidden_gradient[block] = product(logits, weight.T)
+            part = product(logits.T, hidden[block].T)
             # Several blocks add up in float32.
-            weight_gradient = product if weight_gradient is None else weight_gradient.to(sums.dtype).add_(product)
+            weight_gradient = part if weight_gradient is None else weight_gradient.to(sums.dtype).add_(part)
         if weight_gradient is None:
             weight_gradient = torch.zeros_like(weight)
         return hidden_gradient, weight_gradient.to(weight.dtype), None, None, None
@@ -168,7 +169,7 @@ def _rows_in_cache(weight: Tensor) -> int:
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     with torch.autocast(hidden.device.type, enabled=False):
-        logits = hidden @ weight.T
+        logits = product(hidden, weight)
     return logits if bias is None else logits.add_(bias.to(logits.dtype))
 
 

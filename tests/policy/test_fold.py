@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import FAMILIES, tiny_batch, tiny_policy
 
-from lastmile.policy.cache import growing_cache
 from lastmile.policy.fold import Rows
 
 
@@ -67,20 +66,6 @@ def test_documents_padding_changes_nothing(family):
             alone = policy.encode(ids[b : b + 1, :length], mask[b : b + 1, :length])
             one = policy.decode(decoder_ids[2 * b : 2 * b + 2], alone, Rows.grid(1, 2))
             torch.testing.assert_close(batch[2 * b : 2 * b + 2], one, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_cache_holds_one_copy_of_a_document(family):
-    policy, rows = tiny_policy(family), Rows.grid(6, 8)
-    encoded = policy.encode(*tiny_batch(policy))
-    folded, expanded = (growing_cache(policy.model.config, 4) for _ in range(2))
-    policy.decode(torch.full((48, 1), 5), encoded, rows, folded)
-    policy.folds = False
-    policy.decode(torch.full((48, 1), 5), encoded, rows, expanded)
-    for ours, copied in zip(folded.cross_attention_cache.layers, expanded.cross_attention_cache.layers, strict=True):
-        assert ours.keys.shape[0] == ours.values.shape[0] == 6
-        assert ours.keys.numel() * 8 == copied.keys.numel()
-    assert all(layer.keys.shape[0] == 48 for layer in folded.self_attention_cache.layers)
 
 
 @settings(deadline=None)

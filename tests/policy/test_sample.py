@@ -10,6 +10,7 @@ from lastmile.policy.fold import Rows
 from lastmile.policy.policy import Policy
 from lastmile.policy.sample import greedy, keep, read_summaries, row_uniforms, sample
 from lastmile.policy.score import score
+from lastmile.policy.step import Step
 
 IDS = "abcdef"
 TRUNCATED = Sampling(temperature=0.6, top_k=20, top_p=0.9)
@@ -152,28 +153,22 @@ def test_samples_follow_the_models_distribution():
     assert ((shares - exact).abs() <= 5 * (exact * (1 - exact) / rows).sqrt() + 1 / rows).all()
 
 
-def test_finished_rows_and_documents_leave(policy):
-    steps, copies = [], []
+def test_finished_rows_and_documents_leave(policy, monkeypatch):
+    rows, documents, call = [], [], Step.__call__
 
-    def note(module, args, kwargs):
-        steps.append(kwargs["input_ids"].shape[0])
-        copies.append(kwargs["encoder_hidden_states"].shape[0])
+    def note(self, tokens):
+        rows.append(len(tokens))
+        documents.append(self.cross[0].shape[1] // self.weights.heads)
+        return call(self, tokens)
 
-    handle = policy.model.get_decoder().register_forward_pre_hook(note, with_kwargs=True)
+    monkeypatch.setattr(Step, "__call__", note)
     rollout = draw_rollout(policy, num_samples=4, length=30)
-    handle.remove()
-    assert sum(steps) == rollout.summary_mask.sum()
-    assert steps[-1] < steps[0] == 24
+    first = len(policy.prefix) - 1
+    # A step is for the token after it.
+    assert rows[first:] == rollout.summary_mask.flatten(0, 1).sum(0).tolist()
+    assert rows[-1] < rows[0] == 24
     # A document is held as long as one of its samples is being written.
-    assert copies == rollout.summary_mask.any(1).sum(0).tolist()
-
-
-def test_an_expanded_policy_writes_the_same(policy):
-    folded = draw_rollout(policy, num_samples=4)
-    policy.folds = False
-    expanded = draw_rollout(policy, num_samples=4)
-    assert torch.equal(folded.summary_ids, expanded.summary_ids)
-    torch.testing.assert_close(folded.log_probs, expanded.log_probs, rtol=1e-5, atol=1e-5)
+    assert documents[first:] == rollout.summary_mask.any(1).sum(0).tolist()
 
 
 def test_row05_dropout_is_off_in_evaluation_mode():
