@@ -1,8 +1,7 @@
 """Decoding for readers: `lastmile.policy.decode.decode_batch`, which `lastmile summarize` runs, against `generate`.
 
 Greedy: summaries of the same planned lengths on both sides (see `lengths.py`). Beam search with 4 beams: random weights
-end nothing, so both write as many tokens as they may; where ours hands beams to `generate` itself, the ratio tells the
-attention function alone. Both read the ids to text.
+end nothing, so both write as many tokens as they may. Both read the ids to text.
 """
 
 from __future__ import annotations

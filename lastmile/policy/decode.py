@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
 
 from lastmile.config import Decoding, Sampling
+from lastmile.policy.beam import beam_search
 from lastmile.policy.policy import Policy
 from lastmile.policy.sample import greedy, read_summaries, row_uniforms, sample
 from lastmile.records import Summary, TokenBatch
@@ -39,33 +39,14 @@ def decode_batch(policy: Policy | CTranslate2Decoder, batch: TokenBatch, setting
         batch: B documents.
         settings: How to write.
 
-    Greedy without constraints runs on our own sampler; everything else on transformers' `generate`, with a fresh
-    generation config, so that no preset of a checkpoint (3-gram blocking, a least length of 56) slips in unseen.
+    Nothing but these settings counts: no preset of a checkpoint (3-gram blocking, a least length of 56) slips in.
     """
     if not isinstance(policy, Policy):
         return policy(batch, settings)
+    encoded = policy.encode(batch.document_ids.to(policy.device), batch.document_mask.to(policy.device))
     if settings.num_beams == 1 and settings.no_repeat_ngram_size == 0 and settings.min_new_tokens == 0:
-        encoded = policy.encode(batch.document_ids.to(policy.device), batch.document_mask.to(policy.device))
         return _read(policy, greedy(policy, encoded, settings.max_new_tokens).summary_ids[:, 0])
-    return _read(policy, _generate(policy, batch, settings))
-
-
-def generation_config(policy: Policy, settings: Decoding) -> GenerationConfig:
-    """Exactly the decoding that was asked for, whatever the checkpoint brought."""
-    forced = len(policy.prefix) - 1  # `generate` counts a forced first token as new, we do not.
-    return GenerationConfig(
-        num_beams=settings.num_beams,
-        do_sample=False,
-        max_new_tokens=settings.max_new_tokens + forced,
-        min_new_tokens=settings.min_new_tokens + forced if settings.min_new_tokens else None,
-        length_penalty=settings.length_penalty,
-        no_repeat_ngram_size=settings.no_repeat_ngram_size,
-        early_stopping=settings.num_beams > 1,
-        decoder_start_token_id=policy.prefix[0],
-        forced_bos_token_id=policy.prefix[1] if forced else None,
-        eos_token_id=policy.eos_id,
-        pad_token_id=policy.pad_id,
-    )
+    return _read(policy, beam_search(policy, encoded, settings))
 
 
 @torch.no_grad()
@@ -94,13 +75,6 @@ def decode_candidates(
     sampled = read_summaries(policy, sample(policy, encoded, uniforms, sampling))
     decoded = decode_batch(first_by or policy, batch, settings)
     return [[first, *others] for first, others in zip(decoded, sampled, strict=True)]
-
-
-def _generate(policy: Policy, batch: TokenBatch, settings: Decoding) -> Tensor:
-    config = generation_config(policy, settings)
-    ids, mask = batch.document_ids.to(policy.device), batch.document_mask.to(policy.device)
-    rows = policy.model.generate(input_ids=ids, attention_mask=mask.long(), generation_config=config)
-    return rows[:, len(policy.prefix) :]
 
 
 def _read(policy: Policy, rows: Tensor) -> list[Summary]:

@@ -151,7 +151,7 @@ def _write(policy: Policy, encoded: Encoded, num_samples: int, length: int, choo
             if len(stay) == 0:
                 break
             alive, tokens = alive[stay], tokens[stay]
-            step.leave(stay)
+            step.select(stay)
         if position + 1 < length:
             hidden = step(tokens)
 

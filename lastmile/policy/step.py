@@ -84,14 +84,17 @@ class Step:
             self.written += 1
             return x if weights.last_norm is None else weights.last_norm(x)
 
-    def leave(self, stay: Tensor) -> None:
-        """Drop the rows not in `stay`, `(r,)` rising, and the documents that have no row left."""
-        # Rows before the first gap stay where they are.
-        first = int((stay == torch.arange(len(stay), device=stay.device)).sum())
-        moved = self.own[:, :, stay[first:], :, : self.written]
-        self.own = self.own[:, :, : len(stay)]
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows only, `(r,)`, document by document; a row may stand there more than once.
+
+        Documents without a row are dropped.
+        """
+        # Rows before the first that moves stay where they are.
+        first = int((rows == torch.arange(len(rows), device=rows.device)).cumprod(0).sum())
+        moved = self.own[:, :, rows[first:], :, : self.written]
+        self.own = self.own[:, :, : len(rows)]
         self.own[:, :, first:, :, : self.written] = moved
-        documents, document = torch.unique_consecutive(self.rows.document[stay], return_inverse=True)
+        documents, document = torch.unique_consecutive(self.rows.document[rows], return_inverse=True)
         if len(documents) < self.rows.num_documents:
             heads = self.weights.heads
             self.cross = [each.unflatten(1, (-1, heads))[:, documents].flatten(1, 2) for each in self.cross]

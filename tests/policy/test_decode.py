@@ -5,7 +5,7 @@ import torch
 from tiny import FAMILIES, SENTENCES, tiny_batch, tiny_model, tiny_policy, tiny_tokenizer
 
 from lastmile.config import Decoding, Sampling
-from lastmile.policy.decode import decode_batch, decode_candidates, generation_config
+from lastmile.policy.decode import decode_batch, decode_candidates
 from lastmile.policy.policy import Policy
 from lastmile.policy.sample import greedy, read_summaries
 from lastmile.records import Example, TokenBatch
@@ -26,6 +26,12 @@ def preset_model():
     for name, value in PRESETS.items():
         setattr(model.generation_config, name, value)
     return model
+
+
+def forced_start_policy():
+    model = tiny_model("bart")
+    model.generation_config.forced_bos_token_id = 1
+    return Policy(model, tiny_tokenizer())
 
 
 def generate(model, **settings):
@@ -67,14 +73,8 @@ def test_what_is_asked_for_is_done():
 
 
 def test_limits_do_not_count_a_forced_first_token():
-    model = tiny_model("bart")
-    model.generation_config.forced_bos_token_id = 1
-    forced = Policy(model, tiny_tokenizer())
-    settings = Decoding(max_new_tokens=12, min_new_tokens=5, num_beams=2)
-    for policy, wanted in ((tiny_policy("bart"), (12, 5)), (forced, (13, 6))):
-        config = generation_config(policy, settings)
-        assert (config.max_new_tokens, config.min_new_tokens) == wanted
-    # Greedy by our sampler and by `generate`, which a least length of one token leads to, end at the same place.
+    forced = forced_start_policy()
+    # Greedy by our sampler and by one beam, which a least length of one token leads to, end at the same place.
     batch = batch_of(forced)
     for limit in (3, 12):
         ours = decode_batch(forced, batch, Decoding(max_new_tokens=limit))

@@ -78,7 +78,7 @@ def test_the_rows_that_stay_go_on_as_if_nobody_had_left(choose_policy):
         if place in leaving:
             stay = (~torch.isin(alive, torch.tensor(leaving[place]))).nonzero()[:, 0]
             alive = alive[stay]
-            step.leave(stay)
+            step.select(stay)
         torch.testing.assert_close(project(policy, step, tokens[alive]), expected[alive, place], rtol=1e-4, atol=1e-4)
     assert alive.tolist() == [5, 6, 12, 13, 14]
     assert step.rows.num_documents == 3
