@@ -71,7 +71,7 @@ def _plain(form: str) -> str:
 def _mentions(grounding: Grounding, speakers: Iterable[str]) -> dict[int, tuple[str, int]]:
     """Where the summary names a speaker: the place of the first word to (speaker, words).
 
-    Less than the whole name counts where nothing before it may belong to it: `Mrs. Lee` and `Tom Lee` are not `Mr. Lee`.
+    Less than the whole name counts where nothing before may belong to it: `Mrs. Lee` and `Tom Lee` are not `Mr. Lee`.
     """
     names, forms, summary = _names(speakers), list(map(_plain, grounding.forms)), grounding.summary
     sizes = sorted({len(name) for name in names}, reverse=True)
@@ -91,10 +91,10 @@ def _mentions(grounding: Grounding, speakers: Iterable[str]) -> dict[int, tuple[
 def find_wrong_speakers(grounding: Grounding, typical_words: float) -> tuple[Flag, ...]:
     """Flag speakers that a summary credits with what only another speaker said.
 
-    Looked at are sentences of the form `#Person1# says …`, up to the next speaker's name. A name may have several words,
-    and the summary may use some of them or leave out accents. Of their content words, three
+    Looked at are sentences of the form `#Person1# says …`, up to the next speaker's name. Of their content words, three
     or more must stand in the document; none of them in a turn of that speaker or in a question right before one of
-    theirs, which they may have answered, and three or more in turns of one other speaker.
+    theirs, which they may have answered, and three or more in turns of one other speaker. A name may have several
+    words, and the summary may use some of them or leave out accents.
 
     Args:
         grounding: The summary on its document.
