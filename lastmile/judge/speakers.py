@@ -153,11 +153,11 @@ def _said(
     claimed: list[int],
     speaker: str,
 ) -> str:
-    """The turn of `speaker` with most of the claimed words."""
+    """The turn of `speaker` with most of the claimed words, as the document has it."""
     votes: dict[int, int] = {}
     for c in claimed:
         for turn in {turn_of[p] for p in grounding.places[c]}:
             if turn >= 0 and turns[turn][0] == speaker:
                 votes[turn] = votes.get(turn, 0) + 1
     start, end = turns[max(votes, key=votes.__getitem__)][1:]
-    return f"{speaker}{document.text[start:end].rstrip()}"
+    return document.text[document.text.rfind("\n", 0, start) + 1 : end].strip()

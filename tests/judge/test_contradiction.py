@@ -101,7 +101,8 @@ def test_turns():
 def test_wrong_speaker():
     (flag,) = find_wrong_speakers(grounding(DIALOGUE, "Ben says his sister Clara broke her ankle skiing."), 20)
     assert flag.text == "Ben"
-    assert flag.evidence.startswith("ann: Lovely. My sister Clara")
+    assert flag.evidence.startswith("Ann: Lovely. My sister Clara")
+    assert flag.evidence in DIALOGUE
     assert flag.cost == 9 / 20
 
 
