@@ -238,7 +238,9 @@ def train(
     from lastmile.train.detector import Lessons
 
     rate = (1e-3 if model is None else 1e-4) if learning_rate is None else learning_rate
-    corpus = Data(name=data, document_column=document_column, summary_column=summary_column, shared_documents="drop")
+    corpus = Data(
+        name=data, document_column=document_column, summary_column=summary_column, shared_documents="drop"
+    )
     lessons = Lessons(epochs, batch_size, rate, patience, seed, bf16)
     found = train_detector(corpus, out, model, max_tokens, precision, held_out, lessons)
     if as_json:

@@ -109,7 +109,9 @@ def train_detector(
     validation = list(islice(spoil(corpus.validation, profile, 0.5, f"{lessons.seed} validation"), held_out))
     tested = list(spoil_every_way(corpus.test, profile, held_out, lessons.seed))
     if not any(row.changed for row in validation) or not any(row.changed for row in tested):
-        raise InputError(f"`{data.name}`: no validation or no test target could be spoiled. Give more examples")
+        raise InputError(
+            f"`{data.name}`: no validation or no test target could be spoiled. Give more examples"
+        )
     course = fit_detector(detector, corpus.train, validation, profile, lessons)
     detector.to("cuda" if _has_gpu() else "cpu").eval()
     found = _scored(detector, validation)

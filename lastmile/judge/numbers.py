@@ -226,12 +226,12 @@ def _past_the_hour(number: Number, lower: Sequence[str]) -> set[float]:
     return {clock(int(hour) * 60 + sign * minute) for hour in hours for minute in minutes if minute}
 
 
-def is_supported(number: Number, values: Sequence[float], hedged: bool) -> bool:
+def is_supported(number: Number, values: tuple[float, ...], hedged: bool) -> bool:
     """Whether a document with these `supporting_values`, V of them, says this number, in O(log V).
 
     Rounding is support where people use it: to two or more leading digits, or to one after `about`, `nearly`,
-    `more than` (`hedged`). Sums and differences are not: a reader cannot check them at a glance, and allowing them
-    would support nearly everything.
+    `more than` (`hedged`), of values from 10 on. Sums and differences are not: a reader cannot check them at a glance,
+    and allowing them would support nearly everything.
     """
     for claim in number.readings:
         at = bisect_left(values, claim)
@@ -242,8 +242,10 @@ def is_supported(number: Number, values: Sequence[float], hedged: bool) -> bool:
         if number.vague:
             if at < len(values):  # something reaches it
                 return True
-        # What rounds to a claim lies around it: if neither of its neighbours does, nothing does.
-        elif any(_rounds_to(value, claim, hedged) for value in values[max(at - 1, 0) : at + 1] if value >= 10):
+            continue
+        # What rounds to a claim lies around it: if neither the next value below nor the next above does, none does.
+        at = bisect_left(values, max(claim, 10.0))
+        if any(value >= 10 and _rounds_to(value, claim, hedged) for value in values[max(at - 1, 0) : at + 1]):
             return True
     return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from lastmile.judge.document import Document, Text
@@ -41,7 +41,8 @@ def _is_name(words: list[str]) -> bool:
     return not words[0][0].islower() and all(not word[0].islower() or word in _PARTICLES for word in words)
 
 
-def _names(speakers: Iterable[str]) -> Mapping[tuple[str, ...], tuple[str, bool]]:
+@lru_cache(maxsize=512)
+def _names(speakers: frozenset[str]) -> Mapping[tuple[str, ...], tuple[str, bool]]:
     """The forms that speakers may be called by, each to the speaker and whether it is less than the whole name.
 
     `Dr. Anna Müller` is also `Anna Müller`, `Dr. Müller`, `Anna` and `Müller`. What may be two of them is nobody.
@@ -68,7 +69,7 @@ def _plain(form: str) -> str:
     return "".join([sign for sign in unicodedata.normalize("NFD", form) if not unicodedata.combining(sign)])
 
 
-def _mentions(grounding: Grounding, speakers: Iterable[str]) -> dict[int, tuple[str, int]]:
+def _mentions(grounding: Grounding, speakers: frozenset[str]) -> dict[int, tuple[str, int]]:
     """Where the summary names a speaker: the place of the first word to (speaker, words).
 
     Less than the whole name counts where nothing before may belong to it: `Mrs. Lee` and `Tom Lee` are not `Mr. Lee`.
@@ -106,7 +107,7 @@ def find_wrong_speakers(grounding: Grounding, typical_words: float) -> tuple[Fla
     if not turns:
         return ()
     turn_of = _turn_numbers(document, ground, turns)
-    speakers = {speaker for speaker, _, _ in turns}
+    speakers = frozenset(speaker for speaker, _, _ in turns)
     asked = {t for t, (_, start, end) in enumerate(turns[:-1]) if "?" in document.text[start:end]}
     content = frozenset(grounding.content)
     mentions = _mentions(grounding, speakers)

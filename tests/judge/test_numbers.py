@@ -1,7 +1,7 @@
 """Numbers read to values."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lastmile.judge import numbers
@@ -109,6 +109,23 @@ def test_thousands_of_numbers_take_time_in_proportion(monkeypatch, sentence):
     assert len(find_unsupported_numbers(summary, document, 20)) == count
     assert len(looked) <= 2 * count
     assert _nearest.cache_info().misses == 1
+
+
+near = st.sampled_from([9, 9.5, 10, 10.4, 95, 99, 100, 104, 950, 1000, 1044, 1990, 2010])
+amounts = st.one_of(near, st.integers(-720, 40), st.integers(0, 10**7)).map(float)
+
+
+@example(9.0, [9.5, 10.0], hedged=True, vague=False)  # values below 10 are rounded to nothing
+@given(amounts, st.lists(amounts, max_size=8), st.booleans(), st.booleans())
+def test_the_neighbours_of_a_number_tell_what_all_values_would(claim, values, hedged, vague):
+    def says(value):
+        if vague:
+            return 0 < claim <= value
+        return claim > 0 and value >= 10 and numbers._rounds_to(value, claim, hedged)
+
+    number = numbers.Number(0, 0, frozenset((claim,)), vague=vague)
+    ordered = tuple(sorted(set(values)))
+    assert is_supported(number, ordered, hedged) == (claim in ordered or any(map(says, ordered)))
 
 
 soup = st.lists(
