@@ -26,6 +26,19 @@ def test_links_between_pages_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_into_pages_find_their_heading(page):
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    local = [(page.parent / link if link else page, anchor) for link, anchor in links if "://" not in link]
+    assert [(to.name, anchor) for to, anchor in local if anchor not in headings(to)] == []
+
+
+def headings(page):
+    """What the headings of a page are called in links."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_the_pages_exist(page):
     """Every `lastmile VERB` that a page names in code is a verb."""
     from typer.main import get_command

@@ -50,17 +50,24 @@ def flag(
         Path | None, typer.Option(help="HTML: documents and summaries side by side, flags linked to their evidence.")
     ] = None,
     flags: Annotated[
-        str, typer.Option(help="Which flags to look for, with commas between. Not with `--check`.")
+        str,
+        typer.Option(
+            help=f"Which flags to look for, with commas between, of {', '.join(FLAG_NAMES)}. Not with `--check`.",
+            show_default="all",
+        ),
     ] = ",".join(FLAG_NAMES),
     detector: Annotated[
         Path | None, typer.Option(help="A folder of `lastmile flag train`: adds the flag `learned`, by a model.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Only rows whose `split` is this. Not with `--out`.")] = None,
     spans_from: Annotated[
-        int, typer.Option(min=0, max=1, help="What the first character counts as in `spans`. With `--check`.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0, max=1, help="What the first character counts as in `spans`. With `--check`.", show_default="0"
+        ),
+    ] = None,
     span_votes: Annotated[
-        int, typer.Option(min=1, help="Spans that must cover a word for it to count as marked. With `--check`.")
+        int, typer.Option(min=1, help="Annotators who must have marked a word for it to count. With `--check`.")
     ] = 1,
     skip_bad_spans: Annotated[
         bool, typer.Option("--skip-bad-spans", help="Take rows with spans outside of the summary for not marked.")
@@ -90,7 +97,7 @@ def flag(
         {
             "--flags": (not check, flags != ",".join(FLAG_NAMES)),
             "--split": (out is None, split is not None),
-            "--spans-from": (check, spans_from != 0),
+            "--spans-from": (check, spans_from is not None),
             "--span-votes": (check, span_votes != 1),
             "--skip-bad-spans": (check, skip_bad_spans),
             "--bootstrap-samples": (check, bootstrap_samples != 2000),
@@ -106,6 +113,8 @@ def flag(
             file, split, spans_from, span_votes, skip_bad_spans, bootstrap_samples, seed, detector=detector
         )
         typer.echo(f"{file}: {found['rows']:,} labelled summaries", err=True)
+        if found["doubt"]:
+            typer.echo(f"{file}: {found['doubt']}", err=True)
         if found["rows_with_bad_spans"]:
             left_out = "whose spans lie outside of the summary have no part in the figures of words"
             typer.echo(f"{file}: {found['rows_with_bad_spans']:,} rows {left_out}", err=True)

@@ -45,7 +45,7 @@ class Readings:
         documents: Which document each is of.
         places: The data set and the system of each.
         faulty: `(N,)` bool: people found it not consistent.
-        scores: Detector to `(N,)` float64, higher = more faulty; NaN where another detector has no score.
+        scores: Detector to `(N,)` float64, higher = more faulty; NaN where one that is not ours has no score.
         raised: Our detectors alone, to `(N,)` bool: what they say at their threshold.
         marked: `(N,)` bool: people were asked for spans.
         bad_spans: `(N,)` bool: they marked something that is not in the summary.
@@ -65,7 +65,7 @@ class Readings:
 def check_flags(
     path: Path,
     split: str | None = None,
-    spans_from: int = 0,
+    spans_from: int | None = None,
     span_votes: int = 1,
     skip_bad_spans: bool = False,
     bootstrap_samples: int = 2000,
@@ -82,8 +82,10 @@ def check_flags(
     Args:
         path: Rows as in `PairFile` with `label`, and perhaps `spans`, `dataset`, `model` and `scores`.
         split: Take only rows with this `split`.
-        spans_from: 0 or 1: what the first character counts as in `spans`.
-        span_votes: Spans that must cover a word, from different annotators, for it to count as marked.
+        spans_from: 0 or 1: what the first character counts as in `spans`. None: 0, unless they look like 1; then it is
+            an error.
+        span_votes: Annotators who must have marked a word for it to count as marked; a span that does not say whose it
+            is counts as one more.
         skip_bad_spans: Count rows with a span that is not in their summary as rows that nobody marked.
         bootstrap_samples: Resamples.
         seed: Of the resamples.
@@ -91,13 +93,15 @@ def check_flags(
         detector: A folder of `lastmile flag train`; its score is that of the worst word.
 
     Returns:
-        Plain data: `rows`, `cased`, `groups` and `signature`; see docs/flag_check.md.
+        Plain data: `rows`, `cased`, `doubt` (what is odd about the spans, in words), `groups` and `signature`; see
+        docs/flag_check.md.
 
     Raises:
         InputError: If rows cannot be used, or all labels are the same.
     """
     pairs = PairFile(path, split)
-    rows, cased = check_labels(pairs, spans_from, skip_bad_spans)
+    rows, cased, doubt = check_labels(pairs, spans_from, skip_bad_spans)
+    spans_from = spans_from or 0
     profile = profile_targets((example for _, example, _ in pairs), cased)
     asked = ask(detector, profile)
     with flagging_bar(progress) as bar:
@@ -111,6 +115,7 @@ def check_flags(
         "rows": rows,
         "cased": cased,
         "rows_with_bad_spans": int(readings.bad_spans.sum()),
+        "doubt": doubt,
         "groups": [_group(readings, *group, samples, seed) for group in _groups(readings)],
         "signature": {
             "lastmile": __version__,
@@ -200,27 +205,36 @@ def _detect(row: Labelled, profile: TargetProfile) -> tuple[dict[str, float], di
 
 
 def _overlap(document: str, text: str) -> dict[str, float]:
-    """How little a summary copies, so that, as with every score, more is more suspect."""
+    """How little a summary copies, so that, as with every score, more is more suspect.
+
+    Who says nothing neither copies nor strays: a summary without a word has no score (NaN), one of a single word none
+    in bigrams.
+    """
     own, there = [word.text.lower() for word in words(text)], read_document(document).lower
-    if not own:
-        return dict.fromkeys(OVERLAP, 0.0)
     fragments = extractive_fragments(there, own)
     bigrams, known = list(pairwise(own)), set(pairwise(there))
-    novel = sum(bigram not in known for bigram in bigrams) / max(len(bigrams), 1)
+    novel = sum(bigram not in known for bigram in bigrams) / len(bigrams) if bigrams else np.nan
     return {"coverage": -coverage(fragments, len(own)), "density": -density(fragments, len(own)), "novel_2grams": novel}
 
 
-def _covered(text: str, spans: Sequence[tuple[int, int]], votes: int = 1) -> set[int]:
-    """The places of the words that touch at least so many of the spans."""
+def _covered(text: str, spans: Sequence[tuple[int, int]]) -> set[int]:
+    """The places of the words that touch one of the spans."""
     return {
         place
         for place, word in enumerate(words(text))
-        if sum(start < word.end and word.start < end for start, end in spans) >= votes
+        if any(start < word.end and word.start < end for start, end in spans)
     }
 
 
 def _people(row: Labelled, votes: int) -> set[int]:
-    return _covered(row.summary.text, row.spans or (), votes)
+    """The places of the words that so many people marked; of a mark without a name nobody knows who else's it is."""
+    found = set()
+    for place, word in enumerate(words(row.summary.text)):
+        marks = [mark for mark in row.spans or () if mark.start < word.end and word.start < mark.end]
+        named = {mark.annotator for mark in marks if mark.annotator is not None}
+        if marks and len(named) + sum(mark.annotator is None for mark in marks) >= votes:
+            found.add(place)
+    return found
 
 
 def _groups(readings: Readings) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -260,7 +274,7 @@ def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, sampl
     for label, kind in (("consistent", ~faulty), ("inconsistent", faulty)):
         for name in OVERLAP:
             values = readings.scores[name][here] * (1 if name == "novel_2grams" else -1)
-            measures[label, name] = mean(values, kind)
+            measures[label, name] = mean(values, kind & ~np.isnan(values))
     documents = [document for document, taken in zip(readings.documents, here, strict=True) if taken]
     drawn = bootstrap(measures, documents, samples, seed)
     kinds = int((~faulty).sum()), int(faulty.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
@@ -57,6 +58,11 @@ class Text:
                 place += 1
             content.append(frozenset(stems))
         return tuple(content)
+
+    def content_at(self, start: int) -> frozenset[str]:
+        """The content of the sentence that a character stands in."""
+        at = bisect_right(self.sentences, start, key=lambda sentence: sentence.start) - 1
+        return self.content[at] if at >= 0 and start < self.sentences[at].end else frozenset()
 
     @cached_property
     def numbers(self) -> list[Number]:
@@ -130,18 +136,29 @@ class Document(Text):
         )
 
     @cached_property
-    def values(self) -> frozenset[float]:
-        """What its numbers may be meant to say."""
+    def values(self) -> tuple[float, ...]:
+        """What its numbers may be meant to say, in order."""
         return supporting_values(self.numbers, self.lower)
+
+    @cached_property
+    def all_content(self) -> frozenset[str]:
+        """The content of all its sentences."""
+        return frozenset().union(*self.content)
 
     def nearest(self, content: frozenset[str]) -> str:
         """The sentence that shares most of these content stems, the shorter of two equals; empty if none does."""
-        best, best_score = "", 0.0
-        for sentence, stems in zip(self.sentences, self.content, strict=True):
-            shared = len(content & stems)
-            if shared and (score := shared - len(stems) / 1000) > best_score:
-                best, best_score = sentence.text, score
-        return best
+        return _nearest(self, content & self.all_content)
+
+
+@lru_cache(maxsize=512)
+def _nearest(document: Document, content: frozenset[str]) -> str:
+    """Looked up once for all sentences of which the document knows the same stems: `boat 7 sank`, `boat 8 sank`."""
+    best, best_score = "", 0.0
+    for sentence, stems in zip(document.sentences, document.content, strict=True):
+        shared = len(content & stems)
+        if shared and (score := shared - len(stems) / 1000) > best_score:
+            best, best_score = sentence.text, score
+    return best
 
 
 @lru_cache(maxsize=512)

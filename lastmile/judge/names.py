@@ -33,7 +33,7 @@ def name_places(text: Text, cased: bool, known_names: Collection[str]) -> frozen
         if short in known_names and (capital or not telling):
             places.append(place)
         elif telling and capital:
-            if not _opens(text, word.start) or word.text.isupper():
+            if not _opens(text, place) or word.text.isupper():
                 places.append(place)
         elif _LETTER_THEN_DIGIT.match(short):
             places.append(place)
@@ -47,6 +47,8 @@ def _tells_by_case(text: Text) -> bool:
     return 0 < small >= 0.15 * len(content) and any(word.text[0].isupper() for word in text.words)
 
 
-def _opens(text: Text, start: int) -> bool:
-    """Whether a sentence, a quotation or what follows a colon begins here."""
-    return start in text.sentence_starts or text.text[:start].rstrip(" ")[-1:] in tuple("\"“‘'(:[")
+def _opens(text: Text, place: int) -> bool:
+    """Whether a sentence, a quotation or what follows a colon begins at a word."""
+    start = text.words[place].start
+    before = text.text[text.words[place - 1].end if place else 0 : start].rstrip(" ")
+    return start in text.sentence_starts or before[-1:] in tuple("\"“‘'(:[")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lastmile.corpus.text import Span
@@ -70,6 +71,7 @@ _SCALES = {
 }
 # These are scales only where they touch the digits: `3.5m`, `20k`.
 _TOUCHING = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
+_ALL_SCALES = _SCALES | _TOUCHING
 # `Hundreds` claims an order of size: any number of the document that reaches it will do.
 VAGUE = {"dozens": 12, "hundreds": 100, "thousands": 1_000, "millions": 1_000_000, "billions": 1_000_000_000}
 
@@ -135,8 +137,10 @@ def read_numbers(text: str, words: Sequence[Span], lower: Sequence[str]) -> list
     return found
 
 
-def supporting_values(numbers: Sequence[Number], lower: Sequence[str]) -> frozenset[float]:
+def supporting_values(numbers: Sequence[Number], lower: Sequence[str]) -> tuple[float, ...]:
     """Every value that a document's numbers may be meant to say, generously: what a summary's number is held against.
+
+    In order, each once.
 
     Beside the numbers themselves: their parts (`5:30` is also 5 and 30, as some tokenizers write it), neighbours said
     one after the other (`nineteen eighty-four`, `five thirty`, `four fifty`, `ten dollars and fifty cents`, telephone
@@ -146,32 +150,46 @@ def supporting_values(numbers: Sequence[Number], lower: Sequence[str]) -> frozen
     values = {1.0}
     for word in _IMPLIED.keys() & set(lower):
         values.update(_IMPLIED[word])
-    spoken, grouped, before = "", "", None
+    for _, _, whole in written_apart(numbers, lower):
+        values |= whole.readings
+    spoken, before = "", None
     for number in numbers:
         beside = before is not None and number.first - before.last == 1
-        grouped = _grouped(grouped if beside else "", lower[number.first])
-        if len(grouped) > 3:
-            values.add(float(grouped))
         values |= number.readings | _parts(lower[number.first : number.last + 1]) | _past_the_hour(number, lower)
         if before is not None and number.first - before.last <= 3:
             values |= _said_together(before, number)
         digit = next((f"{value:.0f}" for value in number.readings if 0 <= value < 100 and value.is_integer()), "")
-        spoken = spoken + digit if digit and beside else digit
+        spoken = (spoken + digit)[-15:] if digit and beside else digit
         if spoken:
-            values.add(float(spoken[-15:]))
+            values.add(float(spoken))
         before = number
-    return frozenset(values)
+    return tuple(sorted(values))
 
 
-def _grouped(before: str, word: str) -> str:
-    """The digits of thousands written apart, up to and with this word; empty where it cannot be one of their groups.
+def written_apart(numbers: Sequence[Number], lower: Sequence[str]) -> Iterator[tuple[int, int, Number]]:
+    """What neighbouring numbers may say as the groups of one: `20, 000`, `2 500 000`, `2, 500 million`.
 
-    >>> _grouped("", "20"), _grouped("20", "000"), _grouped("20", "10"), _grouped("", "000")
-    ('20', '20000', '10', '')
+    Args:
+        numbers: The numbers of a text, in order.
+        lower: Its words in lower case.
+
+    Yields:
+        The index of the first and of the last of the numbers, and the number that they make together, of at most 15
+        digits. Groups that go on give one for each of their ends, for `2, 500, 000` may be two numbers as well.
     """
-    if before and len(word) == 3 and word.isdecimal():
-        return (before + word)[-15:]
-    return word if len(word) <= 3 and word.isdecimal() and word[0] != "0" else ""
+    digits, begin, before = "", 0, -2
+    for index, number in enumerate(numbers):
+        word = lower[number.first]
+        if digits and number.first == before + 1 and len(word) == 3 and word.isdecimal():
+            digits = (digits + word)[-15:]
+        else:
+            digits, begin = word if len(word) <= 3 and word.isdecimal() and word[0] != "0" else "", index
+        if len(digits) > 3:
+            scale = _ALL_SCALES.get(lower[number.last], 1) if number.last > number.first else 1
+            begin = max(begin, index - 4)
+            whole = frozenset((float(digits) * scale,))
+            yield begin, index, Number(numbers[begin].first, number.last, whole, digits=True)
+        before = number.first  # with a scale or an ending the next word is not beside it
 
 
 def _parts(lower: Sequence[str]) -> set[float]:
@@ -208,19 +226,28 @@ def _past_the_hour(number: Number, lower: Sequence[str]) -> set[float]:
     return {clock(int(hour) * 60 + sign * minute) for hour in hours for minute in minutes if minute}
 
 
-def is_supported(number: Number, values: frozenset[float], hedged: bool) -> bool:
-    """Whether a document with `values` says this number.
+def is_supported(number: Number, values: tuple[float, ...], hedged: bool) -> bool:
+    """Whether a document with these `supporting_values`, V of them, says this number, in O(log V).
 
     Rounding is support where people use it: to two or more leading digits, or to one after `about`, `nearly`,
-    `more than` (`hedged`). Sums and differences are not: a reader cannot check them at a glance, and allowing them
-    would support nearly everything.
+    `more than` (`hedged`), of values from 10 on. Sums and differences are not: a reader cannot check them at a glance,
+    and allowing them would support nearly everything.
     """
-    if not number.readings.isdisjoint(values):
-        return True
-    claims = [value for value in number.readings if value > 0]
-    if number.vague:
-        return any(value >= claim for claim in claims for value in values)
-    return any(_rounds_to(value, claim, hedged) for claim in claims for value in values if value >= 10)
+    for claim in number.readings:
+        at = bisect_left(values, claim)
+        if values[at : at + 1] == (claim,):
+            return True
+        if claim <= 0:
+            continue
+        if number.vague:
+            if at < len(values):  # something reaches it
+                return True
+            continue
+        # What rounds to a claim lies around it: if neither the next value below nor the next above does, none does.
+        at = bisect_left(values, max(claim, 10.0))
+        if any(value >= 10 and _rounds_to(value, claim, hedged) for value in values[max(at - 1, 0) : at + 1]):
+            return True
+    return False
 
 
 def _rounds_to(value: float, claim: float, hedged: bool) -> bool:

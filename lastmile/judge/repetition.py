@@ -25,7 +25,7 @@ _Marks = dict[int, tuple[int, int]]
 def find_repetitions(summary: Text, names: Collection[int], typical_words: float) -> tuple[Flag, ...]:
     """Flag what a reader has read before in the same summary; a span covers the second occurrence alone.
 
-    * stutter: words said twice in a row, `the the`, `he was late because he was late`;
+    * stutter: words said twice in a row, `the the`, `he was late he was late`;
     * run: words that stood earlier in this order, three of which carry meaning, or any five that are not names and
       function words alone. Names may come again as often as they like;
     * sentence: one whose content was already in a single earlier sentence, up to a fifth; a name, a number or a

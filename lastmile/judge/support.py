@@ -12,7 +12,7 @@ from rapidfuzz.distance import OSA
 
 from lastmile.judge.document import Document, Text
 from lastmile.judge.lexicon import FAMILIES, HEDGES, SMALL_WORDS, STOP_WORDS, TITLES, UNITS
-from lastmile.judge.numbers import NUMBER_WORDS, VAGUE, Number, is_supported
+from lastmile.judge.numbers import NUMBER_WORDS, VAGUE, Number, is_supported, written_apart
 from lastmile.judge.rouge import stem
 from lastmile.records import Flag
 
@@ -32,18 +32,33 @@ def unsupported_names(summary: Text, document: Document, names: Collection[int])
 def unsupported_numbers(summary: Text, document: Document) -> list[Number]:
     """The numbers whose value the document does not have, in order."""
     found = []
-    for number in summary.numbers:
+    apart = _apart(summary, document)
+    for place, number in enumerate(summary.numbers):
         first, last = number.first, number.last
+        if place in apart:
+            continue
         if document.vocabulary.issuperset(summary.forms[first : last + 1]):
             continue
         if not number.digits and number.readings <= {0.0, 1.0, 2.0}:
             after = summary.lower[last + 1] if last + 1 < len(summary) else ""
             if after not in UNITS:
                 continue
-        hedged = not HEDGES.isdisjoint(summary.lower[max(first - 3, 0) : first])
-        if not is_supported(number, document.values, hedged):
+        if not is_supported(number, document.values, _hedged(summary, number)):
             found.append(number)
     return found
+
+
+def _apart(summary: Text, document: Document) -> set[int]:
+    """Which of the summary's numbers are groups of one that the document has: `20, 000` of its `20,000`."""
+    groups: set[int] = set()
+    for first, last, whole in written_apart(summary.numbers, summary.lower):
+        if is_supported(whole, document.values, _hedged(summary, whole)):
+            groups.update(range(first, last + 1))
+    return groups
+
+
+def _hedged(summary: Text, number: Number) -> bool:
+    return not HEDGES.isdisjoint(summary.lower[max(number.first - 3, 0) : number.first])
 
 
 def find_unsupported_entities(
@@ -183,8 +198,5 @@ def _runs(summary: Text, places: list[int]) -> Iterator[tuple[int, int]]:
 
 def _flag(name: str, summary: Text, first: int, last: int, document: Document, typical_words: float) -> Flag:
     start, end = summary.words[first].start, summary.words[last].end
-    content = next(
-        (c for s, c in zip(summary.sentences, summary.content, strict=True) if s.start <= start < s.end), frozenset()
-    )
-    evidence = document.nearest(content) or "not in the document"
+    evidence = document.nearest(summary.content_at(start)) or "not in the document"
     return Flag(name, start, end, summary.text[start:end], evidence, (last - first + 1) / typical_words)

@@ -28,26 +28,34 @@ class CTranslate2Decoder:
     hypotheses that ended in its own way.
 
     Args:
-        policy: The model; its weights are converted as they are now.
+        policy: The model, on a CPU or a CUDA GPU; its weights are converted as they are now, for the same device.
         compute_type: CTranslate2's type of computation: `float32`, `int8`, … or `auto` for the fastest that the
             machine has.
 
     Raises:
-        InputError: If ctranslate2 is not installed, or does not know the type on this machine.
+        InputError: If ctranslate2 is not installed, cannot compute on the policy's device, or not in this type.
     """
 
     def __init__(self, policy: Policy, compute_type: str = "float32") -> None:
         if ctranslate2 is None:
             raise InputError("`--engine ctranslate2`: is not installed. Run `pip install lastmile[ctranslate2]`")
-        device = policy.device.type
-        known = {"auto", *ctranslate2.get_supported_compute_types(device)}
+        device, index = policy.device.type, policy.device.index or 0
+        try:
+            known = {"auto", *ctranslate2.get_supported_compute_types(device, index)}
+        except (ValueError, RuntimeError) as error:
+            raise InputError(
+                f"`--engine ctranslate2`: cannot compute on `{policy.device}`, where the model is ({error}). It knows "
+                "CPUs and CUDA GPUs; elsewhere use `--engine torch`"
+            ) from None
         if compute_type not in known:
             raise InputError(f"`{compute_type}`: CTranslate2 has {', '.join(sorted(known))} on this {device}")
         self.policy = policy
         with TemporaryDirectory(prefix="lastmile-") as folder:
             policy.model.config.save_pretrained(folder)
             converted = _Converter(policy, folder).convert(str(Path(folder) / "converted"))
-            self.translator = ctranslate2.Translator(converted, device=device, compute_type=compute_type)
+            self.translator = ctranslate2.Translator(
+                converted, device=device, device_index=index, compute_type=compute_type
+            )
 
     def __call__(self, batch: TokenBatch, settings: Decoding) -> list[Summary]:
         """Write one summary for each document of a batch."""

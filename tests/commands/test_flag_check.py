@@ -132,6 +132,101 @@ def test_votes_of_several_annotators(run, tmp_path):
     assert recall(4) is None
 
 
+def test_votes_are_of_annotators_where_spans_name_them(run, tmp_path):
+    summary = "A storm hit Norway."
+    # Ann marks `Norway` twice, Ben `storm hit Norway`; worker 7 `A`, and so does somebody without a name.
+    spans = [
+        {"start": 12, "end": 18, "annotator": "Ann"}, {"start": 12, "end": 19, "annotator": "Ann"},
+        {"start": 2, "end": 18, "annotator": "Ben"}, {"start": 0, "end": 1, "worker": 7},
+        {"start": 0, "end": 1, "worker": None},
+    ]  # fmt: skip
+    lines = [{"source": STORM, "summary": summary, "label": label, "spans": spans} for label in (0, 1)]
+    file = write(tmp_path / "rows.jsonl", lines)
+
+    def recall(votes):
+        out = run("flag", file, "--check", "--json", "--span-votes", votes, "--bootstrap-samples", 100)[1]
+        return json.loads(out)["groups"][0]["detectors"]["unsupported_entity"]["spans"]["recall"]
+
+    assert recall(1)["value"] == 1 / 4
+    assert recall(2)["value"] == 1 / 2  # `A` and `Norway`
+    assert recall(3) is None, "Ann is one person, however often she marks a word"
+    lines[0]["spans"] = [{"start": 0, "end": 1, "worker": ["Ann"]}]
+    err = run("flag", write(file, lines), "--check")[2]
+    assert err.splitlines()[0] == (
+        "rows.jsonl line 1: `spans[0]` must name its annotator by text or a number, got list"
+    )
+
+
+@pytest.mark.parametrize("with_text", [True, False])
+def test_spans_that_count_from_another_number_are_noticed(run, tmp_path, with_text):
+    summary = "A storm hit Norway and Wales"
+
+    def lines(base, odd=()):
+        for label, (start, end) in enumerate([(2, 7), (12, 18), (23, 28), (0, 1), (8, 11), *odd] * 2):
+            span = {"start": start + base, "end": end + base} | ({"text": summary[start:end]} if with_text else {})
+            yield {"source": STORM, "summary": summary, "label": label % 2, "spans": [span]}
+
+    def check(base, *options, odd=()):
+        file = write(tmp_path / "x.jsonl", lines(base, odd))
+        return run("flag", file, "--check", "--json", "--bootstrap-samples", 100, *options)
+
+    seem = (
+        "`spans` seem to count from 1: so read, 10 of 10 hold whole words or their own `text`, and 0 if read from 0. "
+        "Give `--spans-from 1`"
+    )
+    # Read from 0 the spans of `Wales` end behind the summary; without them nothing would show.
+    status, out, err = check(1)
+    assert (status, out, err.splitlines()[-1]) == (2, "", f"x.jsonl: {seem}")
+    status, out, err = check(1, "--skip-bad-spans")
+    assert (status, out, err) == (2, "", f"x.jsonl: {seem} (or `--spans-from 0`, if they are meant so)\n")
+    status, out, err = check(1, "--skip-bad-spans", "--spans-from", 0)
+    assert status == 0 and json.loads(out)["doubt"] == seem and seem in err, "who insists is told"
+    status, out, err = check(0, "--skip-bad-spans", "--spans-from", 1)
+    assert status == 0 and "`spans` seem to count from 0: so read, 10 of 10" in err
+    for base in (0, 1):
+        status, out, err = check(base, "--spans-from", base)
+        assert status == 0 and json.loads(out)["doubt"] is None and "seem" not in err
+    # Parts of words, as some mark endings: not from 1 either.
+    status, out, err = check(0, odd=[(14, 16), (9, 11), (3, 6), (24, 26), (24, 27), (13, 17)])
+    assert status == 0 and "seem" not in err
+
+
+def test_a_summary_without_words_is_no_copy_and_no_invention(run, tmp_path):
+    lines = [*rows(), {"source": STORM, "summary": " ", "label": 1}, {"source": STORM, "summary": "Storm!", "label": 1}]
+    lines = [{name: row[name] for name in ("source", "summary", "label")} for row in lines]
+    status, out, err = run("flag", write(tmp_path / "x.jsonl", lines), "--check", "--json", "--bootstrap-samples", 100)
+    assert status == 0, err
+    (group,) = json.loads(out)["groups"]
+    assert group["rows"] == 10 and group["detectors"]["empty"]["rows"] == 10
+    assert {name: group["detectors"][name]["rows"] for name in ("coverage", "density", "novel_2grams")} == {
+        "coverage": 9, "density": 9, "novel_2grams": 8,
+    }  # fmt: skip
+    assert {row["b"]: row["rows"] for row in group["differences"]} == {"coverage": 9, "density": 9, "novel_2grams": 8}
+    assert group["extractiveness"]["consistent"]["coverage"]["value"] > 0.9, "the mean of those that have one"
+    mute = [{**row, "summary": ""} for row in lines]
+    status, out, err = run("flag", write(tmp_path / "x.jsonl", mute), "--check", "--json", "--bootstrap-samples", 100)
+    assert status == 0, err
+    (group,) = json.loads(out)["groups"]
+    assert group["differences"] == [] and group["detectors"]["coverage"] == {"rows": 0, "auc": None}
+    assert run("flag", tmp_path / "x.jsonl", "--check", "--bootstrap-samples", 100)[0] == 0
+
+
+@pytest.mark.parametrize("rich", ["0", "1"])
+def test_help_names_every_flag_whole(run, monkeypatch, rich):
+    import os
+    import subprocess
+    import sys
+
+    from lastmile.config import FLAG_NAMES
+
+    where = {**os.environ, "TYPER_USE_RICH": rich, "COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "lastmile", "flag", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, env=where, check=True).stdout
+    option = shown[shown.index("--flags ") : shown.index("--detector ")].replace("│", " ")
+    assert [name for name in FLAG_NAMES if name not in option.replace(",", " ").replace(".", " ").split()] == []
+    assert "[default: all]" in " ".join(option.split()).replace("(all)", "all")
+
+
 def test_a_group_of_one_kind_says_that_it_is_undefined(run, tmp_path):
     lines = [{**row, "dataset": "only bad" if row["label"] == 0 else "both"} for row in rows()]
     lines.append({**lines[-1], "dataset": "both"})

@@ -101,7 +101,8 @@ def test_turns():
 def test_wrong_speaker():
     (flag,) = find_wrong_speakers(grounding(DIALOGUE, "Ben says his sister Clara broke her ankle skiing."), 20)
     assert flag.text == "Ben"
-    assert flag.evidence.startswith("ann: Lovely. My sister Clara")
+    assert flag.evidence.startswith("Ann: Lovely. My sister Clara")
+    assert flag.evidence in DIALOGUE
     assert flag.cost == 9 / 20
 
 
@@ -117,6 +118,43 @@ def test_wrong_speaker():
 )
 def test_right_speaker(summary):
     assert find_wrong_speakers(grounding(DIALOGUE, summary), 20) == ()
+
+
+@pytest.mark.parametrize(
+    ("ann", "ben", "called", "flagged"),
+    [
+        ("Mrs. Hall", "Mr. Lee", "Mr. Lee", "Mr. Lee"),
+        ("Mrs. Hall", "Mr. Lee", "Then Lee", "Lee"),
+        ("Mrs. Hall", "Mr. Lee", "Mrs. Lee", None),  # somebody else
+        ("Mrs. Hall", "Mr. Lee", "Tom Lee", None),
+        ("Mrs. Lee", "Mr. Lee", "Lee", None),  # which of them?
+        ("Mrs. Lee", "Mr. Lee", "Mr. Lee", "Mr. Lee"),
+        ("Mrs. Hall", "Mr. Lee", "The lee", None),  # the side out of the wind
+        ("Zoë", "José", "José", "José"),
+        ("Zoë", "José", "Jose", "Jose"),
+        ("Émile", "Jose\u0301", "Jose\u0301", "Jose"),  # the accent is a letter of its own, behind the word
+        ("Óscar Ruiz", "Dr. Anna Müller", "Dr. Anna Müller", "Dr. Anna Müller"),
+        ("Óscar Ruiz", "Dr. Anna Müller", "Anna", "Anna"),
+        ("Óscar Ruiz", "Dr. Anna Müller", "Dr. Müller", "Dr. Müller"),
+        ("Óscar Ruiz", "Dr. Anna Müller", "Prof. Müller", None),
+        ("Кира", "Иван", "Иван", "Иван"),
+        ("Tom van der Meer", "Jean-Luc O’Brien", "Jean-Luc O’Brien", "Jean-Luc O’Brien"),
+    ],
+)
+def test_speakers_of_any_name(ann, ben, called, flagged):
+    document = DIALOGUE.replace("Ann:", f"{ann}:").replace("Ben:", f"{ben}:")
+    flags = find_wrong_speakers(grounding(document, f"{called} says his sister Clara broke her ankle skiing."), 20)
+    assert texts(flags) == ([flagged] if flagged else [])
+    if not called.startswith("The "):
+        right = f"{ann} says her sister Clara broke her ankle skiing."
+        assert find_wrong_speakers(grounding(document, right), 20) == ()
+
+
+def test_what_a_turn_opens_with():
+    assert {turn[0] for turn in turns_of("Ludwig van Beek: Hi.\nÅsa: Hi.\nDr. Ana María Ruiz: Bye.")} == {
+        "ludwig van beek", "åsa", "dr. ana maría ruiz",
+    }  # fmt: skip
+    assert turns_of("Ann: Hi.\nso they said: no.\nShe said: yes.\nHe said this: no.") == ()
 
 
 def test_prose_has_no_speakers():

@@ -1,11 +1,13 @@
 """Numbers read to values."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lastmile.judge.document import Document, Text
+from lastmile.judge import numbers
+from lastmile.judge.document import Document, Text, _nearest
 from lastmile.judge.numbers import clock, is_supported
+from lastmile.judge.support import find_unsupported_numbers
 
 
 def read(text):
@@ -72,6 +74,58 @@ def test_a_number_supports_itself_with_and_without_separators(value):
 def test_thousands_written_apart(document, summary, supported):
     (number,) = Text(summary).numbers
     assert is_supported(number, Document(document).values, hedged=False) is supported
+
+
+@pytest.mark.parametrize(
+    ("document", "summary", "flagged"),
+    [
+        ("It costs 20,000 a year.", "It costs 20, 000.", []),
+        ("It costs 20000 a year.", "It costs 20, 000.", []),
+        ("It costs twenty thousand a year.", "It costs 20 000.", []),
+        ("It costs $2.5 million.", "It costs $2, 500, 000.", []),
+        ("They spent 2,500 million.", "They spent 2, 500 million.", []),
+        ("They spent 2, 500 million.", "They spent 2.5 billion.", []),
+        ("They made 19,987 of them.", "They made nearly 20, 000.", []),
+        ("It costs 20000 a year.", "It costs 30, 000.", ["30", "000"]),
+        ("It costs 20000 a year.", "Of 20, 300 came.", ["20", "300"]),
+        ("In 1920000 lots.", "In 1920, 000.", ["1920", "000"]),  # a year is no first group
+        ("There are 111222 lots.", "Lots of 111, 222 and 7.", ["7"]),
+        ("They had 3 million, 500 fled.", "There were 3,500.", ["3,500"]),  # no group stands behind a scale
+    ],
+)
+def test_thousands_written_apart_in_a_summary(document, summary, flagged):
+    assert [flag.text for flag in find_unsupported_numbers(Text(summary), Document(document), 20)] == flagged
+
+
+@pytest.mark.parametrize("sentence", ["{} ", "Boat {} sank. "])
+def test_thousands_of_numbers_take_time_in_proportion(monkeypatch, sentence):
+    """A number is held against its two neighbours among the values; like sentences look for their evidence once."""
+    looked = []
+    monkeypatch.setattr(numbers, "_rounds_to", lambda value, *rest: looked.append(value))
+    _nearest.cache_clear()
+    count = 3000
+    document = Document("".join(sentence.format(20 * k + 10_013) for k in range(count)))
+    summary = Text("".join(sentence.format(20 * k + 10_003) for k in range(count)))
+    assert len(find_unsupported_numbers(summary, document, 20)) == count
+    assert len(looked) <= 2 * count
+    assert _nearest.cache_info().misses == 1
+
+
+near = st.sampled_from([9, 9.5, 10, 10.4, 95, 99, 100, 104, 950, 1000, 1044, 1990, 2010])
+amounts = st.one_of(near, st.integers(-720, 40), st.integers(0, 10**7)).map(float)
+
+
+@example(9.0, [9.5, 10.0], True, False)  # values below 10 are rounded to nothing
+@given(amounts, st.lists(amounts, max_size=8), st.booleans(), st.booleans())
+def test_the_neighbours_of_a_number_tell_what_all_values_would(claim, values, hedged, vague):
+    def says(value):
+        if vague:
+            return 0 < claim <= value
+        return claim > 0 and value >= 10 and numbers._rounds_to(value, claim, hedged)
+
+    number = numbers.Number(0, 0, frozenset((claim,)), vague=vague)
+    ordered = tuple(sorted(set(values)))
+    assert is_supported(number, ordered, hedged) == (claim in ordered or any(map(says, ordered)))
 
 
 soup = st.lists(

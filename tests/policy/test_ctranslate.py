@@ -63,6 +63,27 @@ def test_an_unknown_type_of_computation_is_refused():
         ctranslate.CTranslate2Decoder(tiny_policy("bart"), "float3")
 
 
+@needs_engine
+@pytest.mark.parametrize("device", ["mps", "xla:1", "cuda:99"])
+def test_a_device_that_the_engine_has_not_is_refused(monkeypatch, device):
+    monkeypatch.setattr(Policy, "device", property(lambda self: torch.device(device)))
+    with pytest.raises(InputError) as refusal:
+        ctranslate.CTranslate2Decoder(tiny_policy("bart"))
+    assert str(refusal.value).startswith(f"`--engine ctranslate2`: cannot compute on `{device}`, where the model is (")
+    assert str(refusal.value).endswith("It knows CPUs and CUDA GPUs; elsewhere use `--engine torch`")
+
+
+@needs_engine
+def test_the_second_gpu_is_the_second_gpu(monkeypatch):
+    asked = []
+    engine = ctranslate.ctranslate2
+    monkeypatch.setattr(Policy, "device", property(lambda self: torch.device("cuda:1")))
+    monkeypatch.setattr(engine, "get_supported_compute_types", lambda *where: asked.append(where) or {"float32"})
+    monkeypatch.setattr(engine, "Translator", lambda folder, **where: asked.append(where))
+    ctranslate.CTranslate2Decoder(tiny_policy("bart"))
+    assert asked == [("cuda", 1), {"device": "cuda", "device_index": 1, "compute_type": "float32"}]
+
+
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(ctranslate, "ctranslate2", None)
     with pytest.raises(InputError, match=r"`--engine ctranslate2`: is not installed.*lastmile\[ctranslate2\]"):
