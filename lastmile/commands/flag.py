@@ -168,6 +168,9 @@ def _write_flags(file: Path, out: Path, names: list[str], as_json: bool, detecto
 @verbs.command("audit")
 def audit(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    detector: Annotated[
+        Path | None, typer.Option(help="The witness: a folder of `lastmile flag train`, but not the run's own.")
+    ] = None,
     bootstrap_samples: Annotated[int, typer.Option(min=100, help="Resamples that the intervals rest on.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, documents included.")] = False,
@@ -184,7 +187,7 @@ def audit(
     from lastmile.compare.audit import audit_run
     from lastmile.compare.audit_tables import print_audit
 
-    found = audit_run(run, bootstrap_samples, seed, lambda text: typer.echo(text, err=True))
+    found = audit_run(run, bootstrap_samples, seed, lambda text: typer.echo(text, err=True), detector)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:

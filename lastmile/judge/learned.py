@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lastmile.corpus.text import words
 from lastmile.records import Flag
@@ -17,19 +17,23 @@ LEARNED = "learned"
 class Learned:
     """A detector as the judge asks it: documents with summaries in, flags out.
 
-    The flags of the newest call are remembered, so that judging the same summaries twice in a row costs once. Only
-    those: what is computed must not depend on what was judged long before, or a resumed run would differ.
+    The flags of the newest call are remembered, so that judging the same summaries twice in a row costs once. In
+    training only those: what is computed must not depend on what was judged long before, or a resumed run would differ.
 
     Args:
         detector: What scores words.
         typical_words: Median words of a target; a flag costs its words over this.
         coefficient: What one unit of that cost takes off the return; 0 to measure alone.
+
+    Attributes:
+        keeps: Whether the flags of every call are remembered, for systems that are measured several times.
     """
 
     def __init__(self, detector: Detector, typical_words: float, coefficient: float = 0.0) -> None:
         self.detector, self.typical_words, self.coefficient = detector, typical_words, coefficient
         self.threshold = detector.threshold
-        self._newest: dict[tuple[str, str], tuple[Flag, ...]] = {}
+        self.keeps = False
+        self._known: dict[tuple[str, str], tuple[Flag, ...]] = {}
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[Flag, ...]]:
         """The flags of each summary.
@@ -37,11 +41,16 @@ class Learned:
         Args:
             pairs: Documents with their summaries.
         """
-        found = {pair: self._newest[pair] for pair in pairs if pair in self._newest}
+        found = {pair: self._known[pair] for pair in pairs if pair in self._known}
         new = [pair for pair in dict.fromkeys(pairs) if pair not in found]
         found |= {pair: self.flags(pair[1], row) for pair, row in zip(new, self.detector.score(new), strict=True)}
-        self._newest = found
+        self._known = self._known | found if self.keeps else found
         return [found[pair] for pair in pairs]
+
+    def to(self, device: Any) -> Learned:
+        """Move the detector; returns self."""
+        self.detector.to(device)
+        return self
 
     def flags(self, text: str, doubts: Sequence[float]) -> tuple[Flag, ...]:
         """The flags of a summary whose words have these scores."""

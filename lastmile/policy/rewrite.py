@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ class Rewriter:
 
     def spell(self, text: str) -> str:
         """The text as the model's tokenizer gives it back: in lower case, with other spaces, or as it was."""
-        return self._read(self._tokens([text], _MOST_GIVEN)[0])
+        return self._read(self._tokens([text], _MOST_GIVEN)[0]).strip()
 
     def write_on(
         self, rows: Sequence[tuple[str, str, str]], seed: str, batch_size: int = 32
@@ -97,14 +98,15 @@ class Rewriter:
         cut = len(tokens) > num_given + NEW_TOKENS
         if tokens[-1] == self.policy.eos_id:
             tokens = tokens[:-1]
-        text = self._read(tokens)
+        whole = self._read(tokens)
+        text, before = whole.strip(), len(whole) - len(whole.lstrip())
         found = words(text)
         sure: list[float | None] = [None] * len(found)
         for place in range(num_given, len(tokens)):
-            end = len(self._read(tokens[: place + 1]))
+            end = len(self._read(tokens[: place + 1])) - before
             at = next((k for k, word in enumerate(found) if word.start < end <= word.end), None)
             if at is not None:
-                sure[at] = (1.0 if sure[at] is None else sure[at]) * float(torch.tensor(log_probs[place]).exp())
+                sure[at] = (1.0 if sure[at] is None else sure[at]) * math.exp(log_probs[place])
         if cut and found and found[-1].end == len(text):
             text, sure = text[: found[-1].start].rstrip(), sure[:-1]
         return Rewritten(text, tuple(sure))
@@ -119,4 +121,4 @@ class Rewriter:
         )["input_ids"]
 
     def _read(self, tokens: Sequence[int]) -> str:
-        return self.policy.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+        return self.policy.tokenizer.decode(tokens, skip_special_tokens=True)
