@@ -4,8 +4,8 @@
     LASTMILE_DATA=data LASTMILE_MODELS=models python bench/learned.py --split test DETECTOR DETECTOR…
 
 Three sets, none of which any detector was trained on. `rules`: first targets of DialogSum's dialogues as they are and
-spoiled by every rule that they offer something to. `rewrites`: the same targets as `dialogsum-bart-mini` goes on with
-them, where words are labelled. `people`: SummEdits' summaries of SAMSum dialogues, whose score is that of the worst word.
+spoiled by every rule that they offer something to. `rewrites`: such targets as `dialogsum-bart-mini` goes on with
+them, where words are labelled. `people`: SummEdits' summaries of SAMSum dialogues; the score is that of the worst word.
 AUC is of words in the first two and of summaries in the last. Intervals are 95 % bootstraps over documents (1,000
 draws, seed 0), differences are to the first detector on the same draws.
 """
@@ -36,16 +36,14 @@ Set = list[tuple[str, str, tuple[bool | None, ...]]]
 """Document, summary, and for each word (or for the whole summary) whether it is wrong."""
 
 
-def spoiled(part: str, documents: int) -> dict[str, Set]:
-    """Rule-made and model-made faults of so many dialogues."""
+def spoiled(part: str, documents: int, rewritten: int) -> dict[str, Set]:
+    """Rule-made and model-made faults of so many dialogues each."""
     corpus = load_corpus(Data(name=str(data_folder() / "dialogsum"), document_column="source", shared_documents="drop"))
     split = corpus.validation if part == "dev" else corpus.test
     profile = profile_targets(corpus.train, cased=True)
     generator = load_generator(str(Path(os.environ["LASTMILE_MODELS"]) / GENERATOR))
-    rewritten = rewrite(
-        generator, split, profile, 1.0, documents, f"{SEED} {part}", is_cased(generator.policy.tokenizer)
-    )
-    sets = {"rules": spoil_every_way(split, profile, documents, SEED), "rewrites": rewritten}
+    slips = rewrite(generator, split, profile, 1.0, rewritten, f"{SEED} {part}", is_cased(generator.policy.tokenizer))
+    sets = {"rules": spoil_every_way(split, profile, documents, SEED), "rewrites": slips}
     return {name: [_labelled(row) for row in rows] for name, rows in sets.items()}
 
 
@@ -79,9 +77,8 @@ def report(name: str, rows: Set, detectors: Sequence[tuple[str, Detector]]) -> N
     _, wrong, keys = found[0]
     scores = np.stack([values for values, _, _ in found])
     unit = "summaries" if name == "people" else "words"
-    print(
-        f"\n{name}: {len(rows):,} summaries of {len(set(keys)):,} documents; {len(wrong):,} {unit}, {wrong.sum():,} wrong"
-    )
+    print(f"\n{name}: {len(rows):,} summaries of {len(set(keys)):,} documents", end="; ")
+    print(f"{len(wrong):,} {unit}, {wrong.sum():,} wrong")
     draws = bootstrap(keys, lambda at: np.array([auc(row[at], wrong[at]) for row in scores]))
     for place, (title, _) in enumerate(detectors):
         line = f"  {title:24}AUC {auc(scores[place], wrong):.3f} {interval(draws[:, place])}"
@@ -96,10 +93,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("detectors", type=Path, nargs="+", metavar="DETECTOR")
     parser.add_argument("--split", choices=("dev", "test"), default="dev")
-    parser.add_argument("--documents", type=int, default=100, help="dialogues of DialogSum that are spoiled")
+    parser.add_argument("--documents", type=int, default=100, help="dialogues that are spoiled by rules")
+    parser.add_argument("--rewritten", type=int, default=300, help="dialogues whose targets the model goes on with")
     asked = parser.parse_args()
     detectors = [(folder.name, load_detector(folder)) for folder in asked.detectors]
-    for name, rows in (spoiled(asked.split, asked.documents) | {"people": people(asked.split)}).items():
+    for name, rows in (
+        spoiled(asked.split, asked.documents, asked.rewritten) | {"people": people(asked.split)}
+    ).items():
         report(name, rows, detectors)
 
 
