@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("detectors", type=Path, nargs="+", metavar="DETECTOR")
     parser.add_argument("--split", choices=("dev", "test"), default="dev")
     parser.add_argument("--documents", type=int, default=100, help="dialogues that are spoiled by rules")
-    parser.add_argument("--rewritten", type=int, default=300, help="dialogues whose targets the model goes on with")
+    parser.add_argument("--rewritten", type=int, default=250, help="dialogues whose targets the model goes on with")
     asked = parser.parse_args()
     detectors = [(folder.name, load_detector(folder)) for folder in asked.detectors]
     sets = spoiled(asked.split, asked.documents, asked.rewritten) | {"people": people(asked.split)}
