@@ -120,7 +120,8 @@ def train_detector(
         rewritten = slips(corpus.train, SPOILED_SHARE, generated, "train")
         validation += slips(corpus.validation, 0.5, held_out, "validation")
         tested += slips(corpus.test, 1.0, held_out, "test")
-    if not any(row.changed for row in validation) or not any(row.changed for row in tested):
+    spoiled = [any(any(row.changed) for row in rows) for rows in (validation, tested)]
+    if not all(spoiled):
         raise InputError(f"`{data.name}`: no validation or no test target could be spoiled. Give more examples")
     course = fit_detector(detector, corpus.train, validation, profile, lessons, rewritten)
     detector.to(_device()).eval()
@@ -135,8 +136,9 @@ def train_detector(
         "data": data.model_dump(mode="json", include={"name", "config", "document_column", "summary_column"}),
         "fingerprint": corpus.fingerprint,
         "training_documents": len(corpus.train),
-        "generator": rewriter
-        and {
+        "generator": None
+        if rewriter is None
+        else {
             "name": generator,
             "weights": weights_hash(rewriter.policy),
             "temperature": rewriter.temperature,
@@ -162,7 +164,7 @@ def train_detector(
     return settings
 
 
-def spoil_every_way(split: Split, profile: TargetProfile, limit: int, seed: int) -> Iterator[Spoiled]:
+def spoil_every_way(split: Split, profile: TargetProfile, limit: int, seed: int | str) -> Iterator[Spoiled]:
     """The first target of each document as it is, and spoiled in every way that it offers something to."""
     from lastmile.train.detector import Spoiled
 

@@ -148,7 +148,7 @@ class Detector(nn.Module):
         with without_bars():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
-        settings = {"threshold": self.threshold, "max_tokens": self.max_tokens} | self.settings
+        settings = self.settings | {"threshold": self.threshold, "max_tokens": self.max_tokens}
         text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
         (Path(folder) / SETTINGS).write_text(text, encoding="utf-8")
 

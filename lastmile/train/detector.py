@@ -106,19 +106,20 @@ def rewrite(
     random.Random(f"{seed} rewrite").shuffle(order)
     profile = replace(profile, cased=profile.cased and cased)
     rows: dict[int, Spoiled] = {}
-    asked: list[tuple[int, str, str]] = []
+    begun: list[tuple[str, str, str]] = []
+    cut: list[tuple[int, str]] = []
     for place, number in enumerate(order[:count]):
         example = split[number]
         dice = random.Random(f"{seed} rewrite {example.id}")
         target = dice.choice(example.targets)
         found = words(target)
         if found and dice.random() < share:
-            asked.append((place, target, target[: dice.choice(found).start].rstrip()))
+            begun.append((example.id, example.document, target[: dice.choice(found).start].rstrip()))
+            cut.append((place, target))
         else:
             rows[place] = Spoiled(example.document, rewriter.spell(target), (), "none")
-    begun = [(split[order[place]].id, split[order[place]].document, start) for place, _, start in asked]
     for number, done in watch(rewriter.write_on(begun, seed), "rewriting", total=len(begun)):
-        (place, target, _), document = asked[number], begun[number][1]
+        (place, target), document = cut[number], begun[number][1]
         changed = changed_by_model(document, target, done.text, done.sure, profile)
         if any(word is not None for word in changed):
             rows[place] = Spoiled(document, done.text, changed, REWRITTEN)
