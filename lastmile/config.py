@@ -133,6 +133,13 @@ REWARDS = {"rouge": RougeReward, "length": LengthReward, "python": PythonReward}
 Reward = Annotated[RougeReward | LengthReward | PythonReward, Field(discriminator="kind")]
 
 
+class Detector(Section):
+    """A learned detector that training charges for: the flag `learned`."""
+
+    path: str = Field(description="A folder of `lastmile flag train`; the run keeps a copy.")
+    coefficient: NonNegative = Field(1.0, description="What one unit of the flag's cost takes off the return.")
+
+
 class KL(Section):
     """How far the policy may move from the likelihood model; k1 in nats a summary, taken off the return."""
 
@@ -234,6 +241,7 @@ class Recipe(Section):
         },
         description="Flag to coefficient: what one unit of the flag's cost takes off the return.",
     )
+    detector: Detector | None = None
     policy_gradient: PolicyGradient = PolicyGradient()
     compare: Compare = Compare()
     hardware: Hardware = Hardware()

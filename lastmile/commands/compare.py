@@ -67,6 +67,7 @@ def compare_command(
         rewards_by_system=found.rewards,
         unseen=found.unseen,
         resources=found.resources,
+        learned=found.judge.learned,
     )
     page = write_report(out or opened[0].path / "report", report, found.examples, found.systems)
     if as_json:

@@ -177,6 +177,9 @@ def _write_flags(file: Path, out: Path, names: list[str], as_json: bool, detecto
 @verbs.command("audit")
 def audit(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    detector: Annotated[
+        Path | None, typer.Option(help="The witness: a folder of `lastmile flag train`, but not the run's own.")
+    ] = None,
     bootstrap_samples: Annotated[int, typer.Option(min=100, help="Resamples that the intervals rest on.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, documents included.")] = False,
@@ -193,7 +196,7 @@ def audit(
     from lastmile.compare.audit import audit_run
     from lastmile.compare.audit_tables import print_audit
 
-    found = audit_run(run, bootstrap_samples, seed, lambda text: typer.echo(text, err=True))
+    found = audit_run(run, bootstrap_samples, seed, lambda text: typer.echo(text, err=True), detector)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:
@@ -207,6 +210,11 @@ def train(
     model: Annotated[
         str | None, typer.Option(help="An encoder, by name or path. Without it, a small one is built from nothing.")
     ] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(help="A run or a summarizer: its own slips, where it goes on with targets, are learnt too."),
+    ] = None,
+    generated: Annotated[int, typer.Option(min=1, help="Training targets at most that it goes on with, once.")] = 1000,
     document_column: Annotated[str | None, typer.Option(help="Where documents stand.")] = None,
     summary_column: Annotated[str | None, typer.Option(help="Where targets stand.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the targets, spoiled anew each time, at most.")] = 5,
@@ -227,9 +235,11 @@ def train(
     """Train a model to find unsupported words, on your own targets with one thing made wrong in each.
 
     Names, numbers, pronouns, speakers and relations are exchanged, negations flipped, sentences of other targets
-    spliced in. The validation split decides when to stop and where the threshold lies; the figures printed are those of
-    the test split. They say how well such changes are found, not how well a person's judgement is: see
-    `lastmile flag FILE --check --detector DETECTOR` for that. English only.
+    spliced in. With `--generator` that model also goes on with targets from a drawn word: of what it wrote, the words
+    that it doubted and that neither document nor target has count as wrong. The validation split decides when to stop
+    and where the threshold lies; the figures printed are those of the test split. They say how well such changes are
+    found, not how well a person's judgement is: see `lastmile flag FILE --check --detector DETECTOR` for that. English
+    only.
 
     Example: `lastmile flag train --data train.jsonl --model distilroberta-base --out detector`
     """
@@ -238,11 +248,11 @@ def train(
     from lastmile.train.detector import Lessons
 
     rate = (1e-3 if model is None else 1e-4) if learning_rate is None else learning_rate
-    corpus = Data(
-        name=data, document_column=document_column, summary_column=summary_column, shared_documents="drop"
-    )
+    corpus = Data(name=data, document_column=document_column, summary_column=summary_column, shared_documents="drop")
     lessons = Lessons(epochs, batch_size, rate, patience, seed, bf16)
-    found = train_detector(corpus, out, model, max_tokens, precision, held_out, lessons)
+    if generator is None and generated != 1000:
+        raise InputError("`--generated` says how many targets `--generator` goes on with: give both, or neither")
+    found = train_detector(corpus, out, model, max_tokens, precision, held_out, lessons, generator, generated)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -72,7 +72,7 @@ def tune_command(
         run = RunFolder.new(out or default_folder(settings))
     from lastmile.train.tune import check_recipe, tune
 
-    check_recipe(settings)
+    check_recipe(settings, run)
     tune(settings, run)
     if is_first_process():
         typer.echo(f"{run.path}: done. Now `lastmile compare {run.path}`", err=True)

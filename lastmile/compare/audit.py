@@ -10,26 +10,32 @@ from typing import Any
 import numpy as np
 
 from lastmile import __version__
-from lastmile.compare.runs import corpus_of, decoded_file, read_decoded
+from lastmile.compare.runs import corpus_of, decoded_file, judge_for, read_decoded
 from lastmile.compare.significance import holm, interval, resample, samples_for, two_sided_p
-from lastmile.config import Recipe
+from lastmile.compare.witness import (
+    DETECTOR,
+    DOUBT,
+    FALSE,
+    OTHER_WITNESSES,
+    UNSUPPORTED,
+    ask_witness,
+    describe,
+    witness_of,
+)
 from lastmile.corpus.files import Problem, read_rows
 from lastmile.errors import InputError
 from lastmile.judge.consistency import judge_consistency
 from lastmile.judge.document import Text, read_document
 from lastmile.judge.judge import Judge
+from lastmile.judge.learned import Learned
 from lastmile.judge.measure import Statistic, measure
 from lastmile.judge.names import name_places
 from lastmile.records import Corpus, Example, Flag, Summary
 from lastmile.train.run import RunFolder
 
 STAGE = "policy_gradient"
-DOUBT, FACTS, TOTAL, NAMES, NUMBERS = "doubt", "wrong_facts", "total", "names", "numbers"
+TOTAL, NAMES, NUMBERS = "total", "names", "numbers"
 SHOWN = ("words", "copied_trigrams", "coverage", "density", NAMES, NUMBERS, "repeated_trigrams", "flag_rate", "rougeL")
-UNSUPPORTED = ("unsupported_word", "unsupported_entity", "unsupported_number")
-FALSE = ("unrelated", "contradiction", "wrong_speaker")  # what else the witness would doubt
-# What tells of the same fault by other means than the flag, and no recipe can price.
-OTHER_WITNESSES = {"repetition": "repeated_trigrams", "copy": "density"}
 # A flag that goes takes its words along, and what is left is copied to a larger share. So all three are counted outside
 # of the flag's own spans: they move only if the summary changes in more than what was at fault.
 TRICKS = {"shorter": ("words", -1), "copied more": ("copied_trigrams", 1), "vaguer": ("names_and_numbers", -1)}
@@ -56,21 +62,28 @@ class Pair:
 
 
 def audit_run(
-    path: Path, bootstrap_samples: int = 2000, seed: int = 1, say: Callable[[str], None] = lambda text: None
+    path: Path,
+    bootstrap_samples: int = 2000,
+    seed: int = 1,
+    say: Callable[[str], None] = lambda text: None,
+    detector: Path | None = None,
 ) -> dict[str, Any]:
     """Hold late summaries against early ones, and what the flags say against a witness that training did not hear.
 
     Two pairs are looked at: the first validation of the policy-gradient stage against the last, from `samples.jsonl`;
-    and the likelihood model against the best checkpoint on the test documents, where `compare` decoded them.
+    and the likelihood model against the best checkpoint on the test documents, where `compare` decoded them. A
+    `detector` (a folder of `lastmile flag train`) is the witness instead, unless training used that very one.
 
     Returns:
         Plain data: `run`, `witness`, `pairs` (`measures`, `flags` and `suspicious` each) and `signature`.
 
     Raises:
-        InputError: If there is no such run, it has no two validations to compare, or its data are gone or changed.
+        InputError: If there is no such run, it has no two validations to compare, its data are gone or changed, or the
+            detector is no witness.
     """
     run = RunFolder.open(path)
     recipe = run.recipe
+    asked = ask_witness(detector, run)
     sampled = _sampled(run)
     corpus = corpus_of(run)
     pairs = [_sampled_pair(sampled, corpus, run)]
@@ -80,16 +93,16 @@ def audit_run(
         say(f"{run.path} has no test summaries of both checkpoints: {command} adds them to the audit")
     else:
         pairs.append(decoded)
-    witness = witness_of(recipe, has_facts=bool(pairs[0].examples[0].facts))
-    judge = Judge(recipe.rewards, recipe.penalties, run.profile)
+    witness = DETECTOR if asked else witness_of(recipe, has_facts=bool(pairs[0].examples[0].facts))
+    judge = judge_for(run)
     found = []
     for pair in pairs:
         say(f"{pair.name}: {len(pair.examples)} documents")
-        found.append(_audit(pair, judge, witness, bootstrap_samples, seed))
+        found.append(_audit(pair, judge, witness, asked, bootstrap_samples, seed))
     return {
         "run": str(path),
-        "witness": {"name": witness, "is": _describe(witness)},
-        "priced": {name: coefficient for name, coefficient in recipe.penalties.items() if coefficient},
+        "witness": {"name": witness, "is": describe(witness)},
+        "priced": {name: coefficient for name, coefficient in judge.penalties.items() if coefficient},
         "pairs": found,
         "signature": {
             "lastmile": __version__,
@@ -100,32 +113,6 @@ def audit_run(
             "bootstrap_seed": seed,
         },
     }
-
-
-def witness_of(recipe: Recipe, has_facts: bool) -> str | None:
-    """The detector of unsupported statements that the run did not train against; None where it used them all.
-
-    The facts of the demo corpus are the best witness, for they are known and not guessed.
-    """
-    priced = {name for name, coefficient in recipe.penalties.items() if coefficient}
-    if has_facts:
-        return FACTS
-    if "consistency" not in priced:
-        return DOUBT
-    return next((f"flag/{name}" for name in UNSUPPORTED if name not in priced), None)
-
-
-def _describe(witness: str | None) -> str:
-    if witness == FACTS:
-        return "summaries with a wrong fact, by the corpus' own list of facts"
-    if witness == DOUBT:
-        return (
-            "1 − the calibrated probability of consistency; not priced in this run, but it reads some of the same "
-            "words as the unsupported_… flags, so it is a witness and no oracle"
-        )
-    if witness is None:
-        return "none: the run priced every detector of unsupported statements"
-    return f"the flag `{witness.removeprefix('flag/')}`, which the run did not price"
 
 
 def _sampled(run: RunFolder) -> dict[int, dict[str, Summary]]:
@@ -170,8 +157,10 @@ def _decoded_pair(run: RunFolder, corpus: Corpus) -> Pair | None:
     return Pair("likelihood → best checkpoint, test documents", examples, early, late)
 
 
-def _audit(pair: Pair, judge: Judge, witness: str | None, bootstrap_samples: int, seed: int) -> dict[str, Any]:
-    early, late = _statistics(pair, judge, witness)
+def _audit(
+    pair: Pair, judge: Judge, witness: str | None, asked: Learned | None, bootstrap_samples: int, seed: int
+) -> dict[str, Any]:
+    early, late = _statistics(pair, judge, witness, asked)
     names = [name for name in early if name in late]
     rewards = [name for name in names if name.startswith("reward/")]
     shown = [name for name in dict.fromkeys((TOTAL, *rewards, *SHOWN, witness)) if name in names]
@@ -203,13 +192,14 @@ def _audit(pair: Pair, judge: Judge, witness: str | None, bootstrap_samples: int
     }
 
 
-def _statistics(pair: Pair, judge: Judge, witness: str | None) -> list[dict[str, Statistic]]:
+def _statistics(pair: Pair, judge: Judge, witness: str | None, asked: Learned | None) -> list[dict[str, Statistic]]:
     """Everything that is measured of the early and of the late summaries."""
     scores = judge(pair.examples, [list(both) for both in zip(pair.early, pair.late, strict=True)])
     profile = judge.profile
     found = []
     for side, summaries in enumerate((pair.early, pair.late)):
-        statistics = dict(measure(pair.examples, summaries, profile, several="first").statistics)
+        measured = measure(pair.examples, summaries, profile, several="first", learned=judge.learned)
+        statistics = dict(measured.statistics)
         texts = [Text(summary.text) for summary in summaries]
         named = [name_places(text, profile.cased, profile.names) for text in texts]
         names = np.array([len(places) for places in named], dtype=np.float64)
@@ -222,6 +212,9 @@ def _statistics(pair: Pair, judge: Judge, witness: str | None) -> list[dict[str,
                 for example, summary in zip(pair.examples, summaries, strict=True)
             )
             own[DOUBT] = np.array([1 - one.probability for one in judged])
+        if asked:
+            doubts = asked.detector.score([(e.document, s.text) for e, s in zip(pair.examples, summaries, strict=True)])
+            own[DETECTOR] = np.array([max(row, default=0.0) for row in doubts])
         statistics |= _spared(pair.examples, texts, named, [row[side] for row in scores.flags], judge.penalties)
         for name, values in own.items():
             known = np.isfinite(values)

@@ -16,6 +16,7 @@ LABELS = {
     "names": "names a summary",
     "numbers": "numbers a summary",
     "doubt": "witness: doubt",
+    "detector": "witness: detector",
     "wrong_facts": "witness: wrong facts",
 }
 NOTES = (

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from lastmile.compare.flag_file import check_names, flagged_rows, flagging_bar, written_aside
 from lastmile.compare.labelled import read_label
-from lastmile.compare.learned import LEARNED, ask
+from lastmile.compare.learned import ask
 from lastmile.compare.marked import Piece, mark, passage, render, spoken
 from lastmile.compare.pairs import PairFile, field_text
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.files import Row
 from lastmile.judge.consistency import judge_consistency
+from lastmile.judge.learned import LEARNED
 from lastmile.judge.profile import profile_targets
 from lastmile.records import Example, Flag, Summary
 

@@ -16,7 +16,7 @@ from lastmile import __version__
 from lastmile.compare.agreement import Measure, Words, auc, balanced_accuracy, bootstrap, mean, only, span_agreement
 from lastmile.compare.flag_file import flagging_bar
 from lastmile.compare.labelled import Labelled, check_labels, read_labels
-from lastmile.compare.learned import LEARNED, Asked, ask
+from lastmile.compare.learned import ask, score_rows
 from lastmile.compare.pairs import PairFile
 from lastmile.compare.read import file_hash
 from lastmile.compare.significance import holm, interval, samples_for, two_sided_p
@@ -26,6 +26,7 @@ from lastmile.corpus.text import words
 from lastmile.judge.consistency import judge_consistency, thresholds
 from lastmile.judge.document import read_document
 from lastmile.judge.flags import find_flags
+from lastmile.judge.learned import LEARNED, Learned
 from lastmile.judge.metrics import FAULTS
 from lastmile.judge.profile import TargetProfile, profile_targets
 
@@ -147,13 +148,13 @@ def _advancing(rows: Iterator[Labelled], bar: Any, task: Any) -> Iterator[Labell
         bar.advance(task)
 
 
-def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int, asked: Asked | None) -> Readings:
+def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int, asked: Learned | None) -> Readings:
     documents, places, faulty, marked, bad_spans = [], [], [], [], []
     found: list[dict[str, float]] = []
     raised: list[dict[str, bool]] = []
     shared: list[dict[str, tuple[int, int, int]]] = []
     ours = (*OURS, *([LEARNED] if asked else []))
-    doubted = asked.scores(rows, lambda row: (row.example, row.summary)) if asked else ((row, ()) for row in rows)
+    doubted = score_rows(asked, rows, lambda row: (row.example, row.summary)) if asked else ((row, ()) for row in rows)
     for row, doubts in doubted:
         scores, says, spots = _detect(row, profile)
         if asked:

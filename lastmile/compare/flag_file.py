@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from lastmile.compare.learned import LEARNED, Asked, ask
+from lastmile.compare.learned import ask, score_rows
 from lastmile.compare.pairs import PairFile, text_fault
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.files import Row
 from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.flags import find_flags
+from lastmile.judge.learned import LEARNED, Learned
 from lastmile.judge.profile import TargetProfile, profile_targets
 from lastmile.records import Example, Flag, Summary
 
@@ -78,13 +79,13 @@ def flag_file(
 
 
 def flagged_rows(
-    pairs: PairFile, profile: TargetProfile, names: Sequence[str], asked: Asked | None
+    pairs: PairFile, profile: TargetProfile, names: Sequence[str], asked: Learned | None
 ) -> Iterator[tuple[Row, Example, Summary, tuple[Flag, ...]]]:
     """The rows of a checked file with their flags, those of a learned detector last."""
     ruled = [name for name in names if name != LEARNED]
-    doubted = asked.scores(pairs, lambda row: row[1:]) if asked else ((row, ()) for row in pairs)
+    doubted = score_rows(asked, pairs, lambda row: row[1:]) if asked else ((row, ()) for row in pairs)
     for (row, example, summary), doubts in doubted:
-        learned = asked.flags(summary, doubts) if asked else ()
+        learned = asked.flags(summary.text, doubts) if asked else ()
         yield row, example, summary, (*find_flags(example.document, summary, profile, ruled), *learned)
 
 

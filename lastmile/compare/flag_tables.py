@@ -59,7 +59,8 @@ def print_check(report: Mapping[str, Any], console: Console | None = None) -> No
 
 
 DETECTOR_NOTE = (
-    "Words that a rule changed in people's targets of the test split: no person judged them, and real faults differ. "
+    "Words that a rule changed in people's targets of the test split, or that a generator got wrong behind their "
+    "beginnings: no person judged them, and real faults differ. "
     "AUC and the rest are of words, within the targets of each kind; all: together with targets left as they were."
 )
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from lastmile.compare.systems import LEAD, TARGET
 from lastmile.config import FLAG_NAMES
+from lastmile.judge.learned import LEARNED
 from lastmile.judge.metrics import FAULTS, METRICS, shown
 
 # Matplotlib wants colours, the page wants variables that change with light and dark: each of these stands for one and
@@ -56,7 +57,7 @@ def interval_plots(systems: Sequence[Mapping[str, Any]]) -> list[Plot]:
 
 def flag_plots(systems: Sequence[Mapping[str, Any]]) -> list[Plot]:
     """One picture a flag that any system has, the faults first."""
-    names = [*FAULTS, *(name for name in FLAG_NAMES if name not in FAULTS)]
+    names = [*FAULTS, *(name for name in (*FLAG_NAMES, LEARNED) if name not in FAULTS)]
     found = [f"flag/{name}" for name in names if any(_value(s, f"flag/{name}") for s in systems)]
     return [
         Plot(METRICS[metric].label, METRICS[metric].meaning, _draw(_bars, systems, metric, height=_rows(systems)))

@@ -21,6 +21,7 @@ from lastmile.compare.tables import markdown, print_table
 from lastmile.compare.verdict import verdict
 from lastmile.config import Compare
 from lastmile.errors import InputError, RunError, did_you_mean
+from lastmile.judge.learned import Learned
 from lastmile.judge.measure import Measures, Statistic, measure
 from lastmile.judge.metrics import FAULTS, METRICS, TESTED
 from lastmile.judge.profile import TargetProfile
@@ -48,6 +49,7 @@ def build_report(
     unseen: Sequence[str] = UNSEEN,
     resources: Mapping[str, Any] | None = None,
     num_cases: int = 12,
+    learned: Learned | None = None,
 ) -> dict[str, Any]:
     """Compare systems on the same documents.
 
@@ -70,6 +72,7 @@ def build_report(
         unseen: Metrics that the trained reward does not contain, shown beside it.
         resources: Time and memory of each stage, shown as given.
         num_cases: Documents to show in full: those on which policy gradient and likelihood differ most.
+        learned: A detector whose flag is counted too.
 
     Returns:
         Plain data: what `write_report` writes and `print_table` prints.
@@ -82,7 +85,10 @@ def build_report(
     _check(examples, systems, [name for pair in pairs for name in pair], [*(rewards_by_system or {})], unseen)
     others = without_first_target(examples)
     measured = {
-        name: [measure(others if s.family == TARGET else examples, s.summaries, profile, several=several) for s in runs]
+        name: [
+            measure(others if s.family == TARGET else examples, s.summaries, profile, several=several, learned=learned)
+            for s in runs
+        ]
         for name, runs in groups.items()
     }
     statistics = {

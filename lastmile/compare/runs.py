@@ -24,7 +24,7 @@ from lastmile.policy.load import load_policy, weights_hash
 from lastmile.policy.policy import Policy
 from lastmile.records import Corpus, Example, Summary
 from lastmile.train.run import RunFolder, write_text
-from lastmile.train.tune import tokenize
+from lastmile.train.tune import detector_of, judge_of, tokenize
 from lastmile.train.validate import length_batches
 
 Talk = Callable[[str], None]
@@ -71,9 +71,9 @@ def compare_runs(
     corpus = corpus_of(first)
     examples = [corpus.test[i] for i in range(len(corpus.test))]
     _check_predictions(predictions or {}, len(examples))
-    judge = Judge(recipe.rewards, recipe.penalties, first.profile)
+    judge = judge_for(first)
     systems: list[System] = []
-    hashes: dict[str, str] = {}
+    hashes = {f"{first.path.name}/detector": weights_hash(judge.learned.detector)} if judge.learned else {}
     written: dict[str, list[list[Summary]]] = {}
     for run in runs:
         suffix = "" if _but_seed(run.recipe) == _but_seed(recipe) else f" ({run.path.name})"
@@ -108,6 +108,18 @@ def compare_runs(
         resources={run.path.name: run.manifest.get("stages", {}) for run in runs},
         unseen=unseen_measures(recipe, has_facts=bool(examples and examples[0].facts)),
     )
+
+
+def judge_for(run: RunFolder) -> Judge:
+    """What a run was trained by; what its detector said once is remembered.
+
+    Raises:
+        InputError: If the run's detector is gone, or another one.
+    """
+    judge = judge_of(run.recipe, run.profile, detector_of(run.recipe, run))
+    if judge.learned:
+        judge.learned.to("cuda" if torch.cuda.is_available() else "cpu").keeps = True
+    return judge
 
 
 def corpus_of(run: RunFolder) -> Corpus:

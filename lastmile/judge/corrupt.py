@@ -11,9 +11,18 @@ from itertools import combinations
 
 from lastmile.corpus.text import Span, sentences, words
 from lastmile.judge.document import Document, Text, read_document
+from lastmile.judge.flags import find_flags
 from lastmile.judge.lexicon import STOP_WORDS, word_set
 from lastmile.judge.names import name_places
+from lastmile.judge.profile import TargetProfile
 from lastmile.judge.speakers import turns_of
+from lastmile.records import Summary
+
+REWRITTEN = "rewrite"
+"""The kind of a target that a model went on with; it is none of `KINDS`, for no rule makes it."""
+DOUBTED, SURE = 0.1, 0.5
+"""A word that a model wrote with a smaller probability than the first is doubted; from the second on it is sure."""
+_ABSENT = ("unsupported_entity", "unsupported_number", "unsupported_word")
 
 _CARDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty")
 _ORDINALS = ("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -89,6 +98,33 @@ def corrupt_somehow(
         if found := corrupt(kind, document, target, other, dice, cased=cased, names=names):
             return found
     return None
+
+
+def changed_by_model(
+    document: str, target: str, text: str, sure: Sequence[float | None], profile: TargetProfile
+) -> tuple[bool | None, ...]:
+    """Which words of a target that a model has gone on with are wrong, where two witnesses agree on it.
+
+    The one witness is the text: whether document or target have the word in any form. The other one is the model that
+    wrote it: whether it doubted the word. A word that neither has and that the model doubted is wrong; one that either
+    has and that the model was sure of is right; of the others (a paraphrase, another speaker) nobody knows.
+
+    Args:
+        document: What the target is of.
+        target: A person's summary, from whose beginning the model went on.
+        text: The beginning and what the model wrote.
+        sure: For each word of the text the probability with which it was written; None for those of the target.
+        profile: What names and numbers are told by.
+
+    Returns:
+        For each word True for wrong, False for right, None for unknown.
+    """
+    flags = find_flags(f"{document}\n{target}", Summary(text), profile, _ABSENT)
+    absent = [any(flag.start < w.end and w.start < flag.end for flag in flags) for w in words(text)]
+    return tuple(
+        False if p is None else (True if p < DOUBTED else None) if missing else (False if p >= SURE else None)
+        for p, missing in zip(sure, absent, strict=True)
+    )
 
 
 @dataclass

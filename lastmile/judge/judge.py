@@ -11,6 +11,7 @@ from lastmile.config import FLAG_NAMES, LengthReward, PythonReward, Reward, Roug
 from lastmile.corpus.text import words
 from lastmile.errors import InputError, ShapeError
 from lastmile.judge.flags import find_flags
+from lastmile.judge.learned import LEARNED, Learned
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.python_reward import call_reward, check_reward, load_python_reward
 from lastmile.judge.rouge import Rouge
@@ -32,23 +33,33 @@ class Judge:
         rewards: The recipe's rewards.
         penalties: Flag name to coefficient ≥ 0.
         profile: What the corpus' targets are like.
+        learned: A detector whose flag `learned` costs and is counted beside the others.
 
     Attributes:
         names: The name of each reward in `Scores.rewards`: `rouge`, `length`, or the function's; numbered where it
             occurs twice.
+        flag_names: Every flag that is looked for.
 
     Raises:
         InputError: If a reward function cannot be loaded or a flag is unknown.
     """
 
-    def __init__(self, rewards: Sequence[Reward], penalties: Mapping[str, float], profile: TargetProfile):
+    def __init__(
+        self,
+        rewards: Sequence[Reward],
+        penalties: Mapping[str, float],
+        profile: TargetProfile,
+        learned: Learned | None = None,
+    ):
         unknown = [name for name in penalties if name not in FLAG_NAMES]
         if unknown:
             raise InputError.of(
                 f"`penalties.{name}`: no such flag; there are {', '.join(FLAG_NAMES)}" for name in unknown
             )
         self.rewards = tuple(rewards)
-        self.penalties = dict(penalties)
+        self.penalties = dict(penalties) | ({LEARNED: learned.coefficient} if learned else {})
+        self.learned = learned
+        self.flag_names = (*FLAG_NAMES, *([LEARNED] if learned else []))
         self.profile = profile
         self.names = _distinct([r.path.split(":")[1] if isinstance(r, PythonReward) else r.kind for r in self.rewards])
         self._rouge = {r.types: Rouge(r.types) for r in self.rewards if isinstance(r, RougeReward)}
@@ -71,7 +82,7 @@ class Judge:
             for name, reward in zip(self.names, self.rewards, strict=True)
         }
         found = self._flags(pairs)
-        penalties = {name: costs[places] for name, costs in _costs(found).items()}
+        penalties = {name: costs[places] for name, costs in _costs(found, self.flag_names).items()}
         flags = tuple(tuple(found[place] for place in row) for row in places)
         weighted = ((reward.weight, rewards[name]) for name, reward in zip(self.names, self.rewards, strict=True))
         return Scores(rewards, penalties, flags, self._total(places.shape, weighted, penalties))
@@ -88,7 +99,7 @@ class Judge:
             for name, reward in zip(self.names, self.rewards, strict=True)
             if isinstance(reward, PythonReward) and not reward.reads_target
         ]
-        penalties = {name: costs[places] for name, costs in _costs(self._flags(pairs)).items()}
+        penalties = {name: costs[places] for name, costs in _costs(self._flags(pairs), self.flag_names).items()}
         return self._total(places.shape, weighted, penalties)
 
     def check(self, examples: Split) -> None:
@@ -123,7 +134,11 @@ class Judge:
         return values
 
     def _flags(self, pairs: Sequence[tuple[Example, Summary]]) -> list[tuple[Flag, ...]]:
-        return [find_flags(example.document, summary, self.profile) for example, summary in pairs]
+        found = [find_flags(example.document, summary, self.profile) for example, summary in pairs]
+        if self.learned is None:
+            return found
+        learned = self.learned([(example.document, summary.text) for example, summary in pairs])
+        return [flags + more for flags, more in zip(found, learned, strict=True)]
 
     def _total(self, shape, weighted, penalties: Mapping[str, np.ndarray]) -> np.ndarray:
         total = np.zeros(shape)
@@ -157,8 +172,8 @@ def _distinct_pairs(
     return pairs, places
 
 
-def _costs(found: Sequence[tuple[Flag, ...]]) -> dict[str, np.ndarray]:
-    costs = {name: np.zeros(len(found)) for name in FLAG_NAMES}
+def _costs(found: Sequence[tuple[Flag, ...]], names: Sequence[str]) -> dict[str, np.ndarray]:
+    costs = {name: np.zeros(len(found)) for name in names}
     for place, flags in enumerate(found):
         for flag in flags:
             costs[flag.name][place] += flag.cost

@@ -16,6 +16,7 @@ from lastmile.errors import InputError
 from lastmile.judge.document import form, read_document
 from lastmile.judge.facts import unsupported_facts
 from lastmile.judge.flags import find_flags
+from lastmile.judge.learned import LEARNED, Learned
 from lastmile.judge.lexicon import STOP_WORDS
 from lastmile.judge.metrics import FAULTS, METRICS, ROUGE_TYPES
 from lastmile.judge.profile import TargetProfile
@@ -81,6 +82,7 @@ def measure(
     profile: TargetProfile,
     *,
     several: Literal["best", "mean", "first"] = "best",
+    learned: Learned | None = None,
 ) -> Measures:
     """Measure the summaries of one system.
 
@@ -92,6 +94,7 @@ def measure(
         summaries: N summaries in the same order.
         profile: What the targets of the corpus look like.
         several: With several targets ROUGE takes the `best`, the `mean` or the `first`.
+        learned: A detector whose flag `learned` is counted too.
 
     Raises:
         InputError: If there are no documents, or not one summary for each.
@@ -103,15 +106,19 @@ def measure(
     rouge = Rouge(ROUGE_TYPES)
     rows: list[Row] = []
     flags: list[tuple[Flag, ...]] = []
-    for example, summary in zip(examples, summaries, strict=True):
+    names = (*FLAG_NAMES, *([LEARNED] if learned else []))
+    doubted = learned([(e.document, s.text) for e, s in zip(examples, summaries, strict=True)]) if learned else ()
+    for place, (example, summary) in enumerate(zip(examples, summaries, strict=True)):
         found = find_flags(example.document, summary, profile) if example.document else ()
+        if learned and example.document:
+            found += doubted[place]
         wrong = tuple(unsupported_facts(example, summary.text)) if example.facts else ()
         flags.append(found + wrong)
         row: Row = {"words": (len(words(summary.text)), 1), "unended": (not summary.ended, 1)}
         if example.targets:
             row |= _against_targets(rouge, example.targets, summary.text, several)
         if example.document:
-            row |= _flagged(summary.text, found) | _against_document(example.document, summary.text)
+            row |= _flagged(summary.text, found, names) | _against_document(example.document, summary.text)
         if example.facts:
             row |= _against_facts(example, summary.text, {flag.name for flag in wrong})
         row["repeated_trigrams"] = _repeated(_grams(_tokens(summary.text), 3))
@@ -137,12 +144,12 @@ def _against_targets(rouge: Rouge, targets: Sequence[str], text: str, several: L
     return row | {"length_ratio": (len(words(text)), target_words)}
 
 
-def _flagged(text: str, flags: Iterable[Flag]) -> Row:
+def _flagged(text: str, flags: Iterable[Flag], looked_for: Iterable[str]) -> Row:
     names = {flag.name for flag in flags}
     spans = [(flag.start, flag.end) for flag in flags if flag.name in FAULTS]
     places = words(text)
     inside = sum(any(word.start < end and start < word.end for start, end in spans) for word in places)
-    row: Row = {f"flag/{name}": (name in names, 1) for name in FLAG_NAMES}
+    row: Row = {f"flag/{name}": (name in names, 1) for name in looked_for}
     return row | {"flag_rate": (not names.isdisjoint(FAULTS), 1), "flagged_words": (inside, len(places))}
 
 

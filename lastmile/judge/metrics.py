@@ -55,6 +55,7 @@ METRICS: dict[str, Metric] = {
         ("flag/wrong_speaker", "wrong speaker", "share", "lower", "summaries that give one speaker another's words"),
         ("flag/garbled", "garbled", "share", "lower", "summaries with a passage that nobody can read"),
         ("flag/boilerplate", "boilerplate", "share", "lower", "summaries with the furniture of a web page"),
+        ("flag/learned", "learned", "share", "lower", "summaries with words that the learned detector doubts"),
         ("flag/copy", "copy", "share", "neither", "summaries that copy a longer passage than targets do"),
         ("flag/length", "length", "share", "lower", "summaries shorter or longer than the targets' usual band"),
         ("absent_words", "absent words", "share", "lower", "content words whose stem is not in the document"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -68,6 +69,7 @@ class Detector(nn.Module):
         tokenizer: Its tokenizer, a fast one, which knows where in the text a token stands.
         max_tokens: Longest pair; of a longer one the document's end is not read.
         threshold: The score from which a word counts as unsupported.
+        settings: What `detector.json` holds, how it was trained.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Detector(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.tokenizer, self.threshold = model, tokenizer, threshold
+        self.settings: dict[str, Any] = {}
         positions = getattr(model.config, "max_position_embeddings", None) or max_tokens
         if model.config.model_type in _SHIFTED:
             positions -= model.config.pad_token_id + 1
@@ -141,10 +144,13 @@ class Detector(nn.Module):
         return [found[pair] for pair in pairs]
 
     def save(self, folder: Path) -> None:
-        """Write safetensors, config and tokenizer: a folder that transformers reads too."""
+        """Write safetensors, config, tokenizer and settings: a folder that transformers reads too."""
         with without_bars():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
+        settings = self.settings | {"threshold": self.threshold, "max_tokens": self.max_tokens}
+        text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+        (Path(folder) / SETTINGS).write_text(text, encoding="utf-8")
 
 
 def load_encoder(name: str, max_tokens: int, seed: int = 1) -> Detector:
@@ -174,21 +180,31 @@ def load_encoder(name: str, max_tokens: int, seed: int = 1) -> Detector:
 
 
 def load_detector(folder: Path) -> Detector:
-    """A detector that `lastmile flag train` wrote, in evaluation mode.
+    """A detector that `lastmile flag train` wrote, in evaluation mode, on the processor.
 
     Raises:
         InputError: If the folder holds none, or its files do not fit each other.
     """
+    settings = read_settings(folder)
+    detector = _load(str(folder), int(settings["max_tokens"]), fresh_head=False)
+    detector.threshold, detector.settings = float(settings["threshold"]), settings
+    return detector.eval()
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What `detector.json` holds: whether a folder is a detector can be told before its weights are loaded.
+
+    Raises:
+        InputError: If there is none, or it is damaged.
+    """
     try:
         settings = json.loads((Path(folder) / SETTINGS).read_text(encoding="utf-8"))
-        max_tokens, threshold = int(settings["max_tokens"]), float(settings["threshold"])
+        int(settings["max_tokens"]), float(settings["threshold"])
     except OSError:
         raise InputError(f"`{folder}` is no detector: it has no {SETTINGS}. `lastmile flag train` makes one") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"`{folder}`: {SETTINGS} is damaged. Train the detector again") from None
-    detector = _load(str(folder), max_tokens, fresh_head=False)
-    detector.threshold = threshold
-    return detector.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return settings
 
 
 def build_small_encoder(texts: Iterable[str], max_tokens: int, seed: int) -> Detector:

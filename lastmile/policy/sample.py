@@ -15,7 +15,7 @@ from lastmile.policy.step import Step
 from lastmile.records import Rollout, Summary
 
 
-def row_uniforms(seed: int, step: int, ids: Sequence[str], num_samples: int, length: int) -> Tensor:
+def row_uniforms(seed: int | str, step: int, ids: Sequence[str], num_samples: int, length: int) -> Tensor:
     """Uniform numbers for every row: `(B, K, length)` float64 in [0, 1).
 
     A row's stream depends on (run seed, step, example id, sample index) alone, so the same summaries are drawn
@@ -66,6 +66,37 @@ def greedy(policy: Policy, encoded: Encoded, max_new_tokens: int) -> Rollout:
         return tokens, top - logits.logsumexp(-1), None
 
     return _write(policy, encoded, 1, max_new_tokens, choose)
+
+
+@torch.no_grad()
+def write_on(
+    policy: Policy, encoded: Encoded, begun: Tensor, uniforms: Tensor, temperature: float, num_new: int
+) -> Rollout:
+    """Sample on from the beginnings of summaries, one a document (K = 1), from softmax(logits / temperature).
+
+    Args:
+        policy: In evaluation mode.
+        encoded: B documents.
+        begun: `(B, F)` int64 token ids that are given, −1 behind them.
+        uniforms: `(B, T)` in [0, 1), one number a token, the given ones counted; T ≥ F + `num_new`.
+        temperature: Divides the logits.
+        num_new: Tokens at most that are written behind a beginning.
+
+    Returns:
+        A rollout whose rows start with what was given; log-probabilities of those tokens are 0. A row that was cut at
+        `num_new` has an end marker behind it all the same.
+    """
+    uniforms, given = uniforms.to(encoded.states.device), begun.to(encoded.states.device)
+    ends = (given >= 0).sum(-1) + num_new
+
+    def choose(logits: Tensor, rows: Tensor, step: int) -> tuple[Tensor, Tensor, None]:
+        tokens, log_probs = draw(logits.float().div_(temperature), uniforms[rows, step])
+        if step < given.shape[1]:
+            fixed = given[rows, step]
+            tokens, log_probs = torch.where(fixed < 0, tokens, fixed), torch.where(fixed < 0, log_probs, 0.0)
+        return torch.where(step < ends[rows], tokens, policy.eos_id), log_probs, None
+
+    return _write(policy, encoded, 1, min(uniforms.shape[1], int(ends.max()) + 1), choose)
 
 
 def read_summaries(policy: Policy, rollout: Rollout) -> list[list[Summary]]:

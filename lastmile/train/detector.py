@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytorch_lightning as pl
@@ -15,10 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lastmile.corpus.progress import watch
+from lastmile.corpus.text import words
 from lastmile.errors import RunError
-from lastmile.judge.corrupt import corrupt_somehow
+from lastmile.judge.corrupt import REWRITTEN, changed_by_model, corrupt_somehow
 from lastmile.judge.profile import TargetProfile
 from lastmile.policy.detector import Detector, Pairs
+from lastmile.policy.rewrite import Rewriter
 from lastmile.records import Split
 from lastmile.train.tune import quiet_lightning
 
@@ -34,13 +36,13 @@ class Spoiled:
     Attributes:
         document: The document.
         summary: The target as the detector sees it.
-        changed: For each of its words whether it was changed.
+        changed: For each of its words whether it was made wrong; None where nobody knows. Empty for nothing.
         kind: What was done to it; `none` for nothing.
     """
 
     document: str
     summary: str
-    changed: tuple[bool, ...]
+    changed: tuple[bool | None, ...]
     kind: str
 
 
@@ -83,8 +85,65 @@ def spoil(split: Split, profile: TargetProfile, share: float, seed: str) -> Iter
             yield Spoiled(example.document, found.text, found.changed(), found.kind)
 
 
+def rewrite(
+    rewriter: Rewriter, split: Split, profile: TargetProfile, share: float, count: int, seed: str, cased: bool
+) -> list[Spoiled]:
+    """Targets of so many drawn examples: a share as a model goes on with them, the others as it would spell them.
+
+    All are in the model's spelling, so that lower case or a space before a full stop tells nothing. A target of which
+    no word is known to be right or wrong is left out.
+
+    Args:
+        rewriter: The model.
+        split: Documents with targets.
+        profile: What names and numbers are told by.
+        share: Of the targets, in 0..1; the model goes on from before a drawn word.
+        count: Examples at most.
+        seed: Of all that is drawn; batches have no part in it.
+        cased: False where the model writes all in lower case.
+    """
+    order = list(range(len(split)))
+    random.Random(f"{seed} rewrite").shuffle(order)
+    profile = replace(profile, cased=profile.cased and cased)
+    rows: dict[int, Spoiled] = {}
+    begun: list[tuple[str, str, str]] = []
+    cut: list[tuple[int, str]] = []
+    for place, number in enumerate(order[:count]):
+        example = split[number]
+        dice = random.Random(f"{seed} rewrite {example.id}")
+        target = dice.choice(example.targets)
+        found = words(target)
+        if found and dice.random() < share:
+            begun.append((example.id, example.document, target[: dice.choice(found).start].rstrip()))
+            cut.append((place, target))
+        else:
+            rows[place] = Spoiled(example.document, rewriter.spell(target), (), "none")
+    for number, done in watch(rewriter.write_on(begun, seed), "rewriting", total=len(begun)):
+        (place, target), document = cut[number], begun[number][1]
+        changed = changed_by_model(document, target, done.text, done.sure, profile)
+        if any(word is not None for word in changed):
+            rows[place] = Spoiled(document, done.text, changed, REWRITTEN)
+    return [rows[place] for place in sorted(rows)]
+
+
+def strew(rows: Iterable[Spoiled], among: Sequence[Spoiled], count: int, seed: str) -> Iterator[Spoiled]:
+    """`count` rows in their order, with those of `among` at drawn places between them, in a drawn order."""
+    dice = random.Random(f"{seed} strewn")
+    others, turns = list(among), [True] * len(among) + [False] * count
+    dice.shuffle(others)
+    dice.shuffle(turns)
+    rows = iter(rows)
+    for turn in turns:
+        yield others.pop() if turn else next(rows)
+
+
 def fit_detector(
-    detector: Detector, train: Split, held_out: Sequence[Spoiled], profile: TargetProfile, lessons: Lessons
+    detector: Detector,
+    train: Split,
+    held_out: Sequence[Spoiled],
+    profile: TargetProfile,
+    lessons: Lessons,
+    rewritten: Sequence[Spoiled] = (),
 ) -> dict[str, float]:
     """Train in place, and leave the weights of the epoch with the lowest held-out loss.
 
@@ -94,6 +153,7 @@ def fit_detector(
         held_out: What decides which epoch was the best.
         profile: What names are told by.
         lessons: How.
+        rewritten: Further rows, the same in every epoch.
 
     Returns:
         `epochs` that were trained, `best_epoch`, and the held-out `loss` there, in nats a token.
@@ -101,8 +161,10 @@ def fit_detector(
     Raises:
         RunError: If the loss is no number any more, or on Ctrl-C.
     """
-    steps = math.ceil(len(train) / lessons.batch_size)
-    course = _Course(detector, train, held_out, profile, lessons, steps)
+    steps = math.ceil((len(train) + len(rewritten)) / lessons.batch_size)
+    course = _Course(detector, train, held_out, profile, lessons, steps, rewritten)
+    if lessons.bf16 and not torch.cuda.is_available():
+        detector.model.set_attn_implementation("eager")  # see docs/decisions/0004: bfloat16 on a processor
     with quiet_lightning(), torch.random.fork_rng():
         torch.manual_seed(lessons.seed)
         trainer = pl.Trainer(
@@ -130,15 +192,17 @@ def fit_detector(
 class _Course(pl.LightningModule):
     """Cross-entropy of every token of a summary; linear warm-up over a tenth of the steps, then down to zero."""
 
-    def __init__(self, detector, train, held_out, profile, lessons, steps) -> None:
+    def __init__(self, detector, train, held_out, profile, lessons, steps, rewritten) -> None:
         super().__init__()
-        self.detector = detector
+        self.detector, self.rewritten = detector, rewritten
         self.split, self.held_out, self.profile, self.lessons, self.steps = train, held_out, profile, lessons, steps
         self.best, self.best_epoch, self.best_weights = math.inf, 0, None
 
     def train_dataloader(self) -> _Batches:
-        rows = spoil(self.split, self.profile, SPOILED_SHARE, f"{self.lessons.seed} {self.current_epoch}")
-        shown = watch(rows, f"epoch {self.current_epoch + 1} of {self.lessons.epochs}", total=len(self.split))
+        seed = f"{self.lessons.seed} {self.current_epoch}"
+        rows = strew(spoil(self.split, self.profile, SPOILED_SHARE, seed), self.rewritten, len(self.split), seed)
+        total = len(self.split) + len(self.rewritten)
+        shown = watch(rows, f"epoch {self.current_epoch + 1} of {self.lessons.epochs}", total=total)
         return _Batches(self.detector, shown, self.lessons.batch_size, self.steps)
 
     def training_step(self, batch: tuple[Pairs, Tensor], index: int) -> Tensor:
@@ -150,7 +214,7 @@ class _Course(pl.LightningModule):
         with torch.no_grad():
             for pairs, wrong in _Batches(self.detector, self.held_out, 16, 0):
                 moved = self.transfer_batch_to_device((pairs, wrong), self.device, 0)
-                count = int((pairs.word_of >= 0).sum())
+                count = int(_known(pairs, wrong).sum())
                 total += count * token_loss(self.detector, *moved).item()
                 tokens += count
         self.detector.train()
@@ -207,9 +271,10 @@ class _Batches:
             pairs = self.detector.encode([(row.document, row.summary) for row in part])
             wrong = torch.zeros(pairs.word_of.shape)
             for place, row in enumerate(part):
-                if any(row.changed):
+                if row.changed:
                     there = pairs.word_of[place] >= 0
-                    wrong[place, there] = torch.tensor(row.changed).float()[pairs.word_of[place, there]]
+                    labels = torch.tensor([math.nan if word is None else float(word) for word in row.changed])
+                    wrong[place, there] = labels[pairs.word_of[place, there]]
             yield pairs, wrong
 
 
@@ -219,10 +284,14 @@ def token_loss(detector: Detector, pairs: Pairs, wrong: Tensor) -> Tensor:
     Args:
         detector: The model.
         pairs: `(N, T)` tokens.
-        wrong: `(N, T)` float: 1 where a token belongs to a changed word.
+        wrong: `(N, T)` float: 1 where a token belongs to a changed word, NaN where nobody knows, which does not count.
     """
-    read = pairs.word_of >= 0
+    read = _known(pairs, wrong)
     return F.binary_cross_entropy_with_logits(detector(pairs)[read], wrong[read])
+
+
+def _known(pairs: Pairs, wrong: Tensor) -> Tensor:
+    return (pairs.word_of >= 0) & ~wrong.isnan()
 
 
 def choose_threshold(scores: np.ndarray, changed: np.ndarray, precision: float) -> tuple[float, float]:

@@ -20,9 +20,11 @@ from safetensors import SafetensorError
 from lastmile.config import Recipe, dump_recipe, load_recipe
 from lastmile.errors import InputError, RunError
 from lastmile.judge.profile import TargetProfile
+from lastmile.policy.detector import Detector
 from lastmile.policy.load import weights_hash
 from lastmile.policy.policy import Policy
 
+DETECTOR = "detector"
 PACKAGES = ("lastmile", "torch", "transformers", "pytorch-lightning", "datasets", "rouge-score", "tokenizers")
 
 
@@ -36,6 +38,7 @@ class RunFolder:
     baseline/        the likelihood model: start, reference and rival of stage 2
     best/            the policy-gradient model that the held-out measure chose
     last/            the policy as the last step left it
+    detector/        a copy of the learned detector that the recipe charges for, if it does
     metrics.jsonl    one line a logged step
     samples.jsonl    validation summaries
     tensorboard/     the same for the eye
@@ -122,10 +125,10 @@ class RunFolder:
         return self.ended("policy_gradient" if self.recipe.policy_gradient.steps else "likelihood")
 
     def has(self, checkpoint: str) -> bool:
-        """Whether `baseline`, `best` or `last` is there, whole."""
+        """Whether `baseline`, `best`, `last` or `detector` is there, whole."""
         return (self.path / checkpoint / "config.json").is_file()
 
-    def write_policy(self, policy: Policy, checkpoint: str) -> None:
+    def write_policy(self, policy: Policy | Detector, checkpoint: str) -> None:
         """Write a checkpoint folder aside, then swap it in; a kill in between leaves the old or the new one."""
         aside, target, old = (self.path / name for name in (f".{checkpoint}.new", checkpoint, f".{checkpoint}.old"))
         shutil.rmtree(aside, ignore_errors=True)

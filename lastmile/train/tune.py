@@ -21,24 +21,30 @@ from lastmile.corpus.sources import load_corpus
 from lastmile.corpus.tokens import TokenizedSplit, tokenize_split
 from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.judge import Judge
+from lastmile.judge.learned import LEARNED, Learned
 from lastmile.judge.metrics import METRICS
-from lastmile.judge.profile import profile_targets
+from lastmile.judge.profile import TargetProfile, profile_targets
 from lastmile.policy.build import build_small_policy
-from lastmile.policy.load import check_model, is_cased, load_policy
+from lastmile.policy.detector import Detector, load_detector, read_settings
+from lastmile.policy.load import check_model, is_cased, load_policy, weights_hash
 from lastmile.policy.policy import Policy
 from lastmile.records import Corpus
 from lastmile.train.journal import Journal
 from lastmile.train.likelihood import LikelihoodStage
 from lastmile.train.policy_gradient import PolicyGradientStage
-from lastmile.train.run import RunFolder, environment, is_first_process, writing
+from lastmile.train.run import DETECTOR, RunFolder, environment, is_first_process, writing
 from lastmile.train.stage import Stage
 from lastmile.train.validate import Validate
 
 MAX_TOKENIZER_TEXTS = 50_000
 
 
-def check_recipe(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe, run: RunFolder | None = None) -> None:
     """Everything about a recipe that can be wrong and be seen before data or weights are loaded.
+
+    Args:
+        recipe: Settings.
+        run: The run that is resumed, which may have a detector of its own.
 
     Raises:
         InputError: With all problems at once.
@@ -50,10 +56,25 @@ def check_recipe(recipe: Recipe) -> None:
         for name in recipe.policy_gradient.select_by
         if name not in METRICS
     ]
+    problems += _detector_problems(recipe, run)
     if recipe.likelihood.epochs == 0 and recipe.policy_gradient.steps == 0:
         problems.append("`likelihood.epochs` and `policy_gradient.steps` are both 0: there is nothing to train")
     if problems:
         raise InputError.of(problems)
+
+
+def _detector_problems(recipe: Recipe, run: RunFolder | None) -> list[str]:
+    if recipe.detector is None:
+        if f"flag/{LEARNED}" in recipe.policy_gradient.select_by:
+            return [
+                f"`policy_gradient.select_by.flag/{LEARNED}` needs `detector.path`: a folder of `lastmile flag train`"
+            ]
+        return []
+    try:
+        read_settings(_detector_folder(recipe, run))
+    except InputError as error:
+        return [f"`detector.path`: {error}"]
+    return []
 
 
 def _hardware_problems(recipe: Recipe) -> list[str]:
@@ -132,9 +153,10 @@ def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
     ]
     if too_few:
         raise InputError.of(too_few)
+    detector = detector_of(recipe, run)
     policy = initial_policy(recipe, run, corpus)
     profile = profile_targets(corpus.train, cased=is_cased(policy.tokenizer))
-    judge = Judge(recipe.rewards, recipe.penalties, profile)
+    judge = judge_of(recipe, profile, detector)
     judge.check(corpus.train)
     tokenized = [tokenize(split, policy, recipe) for split in (corpus.train, corpus.validation)]
     if is_first:
@@ -147,7 +169,38 @@ def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
             environment=environment(),
         )
         run.write_profile(profile)
+        if detector is not None and DETECTOR not in run.manifest.get("weights", {}):
+            run.write_policy(detector, DETECTOR)
     return Prepared(recipe, run, corpus, policy, judge, *tokenized, is_first)
+
+
+def _detector_folder(recipe: Recipe, run: RunFolder | None) -> Path:
+    return run.path / DETECTOR if run and run.has(DETECTOR) else Path(recipe.detector.path)
+
+
+def detector_of(recipe: Recipe, run: RunFolder) -> Detector | None:
+    """The detector that the run charges for, if it does: its own copy where it has one, else that of the recipe.
+
+    Raises:
+        InputError: If there is none, or it is another one than the run began with.
+    """
+    if recipe.detector is None:
+        return None
+    folder = _detector_folder(recipe, run)
+    detector = load_detector(folder)
+    then, now = run.manifest.get("weights", {}).get(DETECTOR), weights_hash(detector)
+    if then not in (None, now):
+        raise InputError(
+            f"`{folder}` is not the detector that `{run.path}` began with ({now[:12]}, then {then[:12]}). "
+            "Restore it, or start a new run"
+        )
+    return detector
+
+
+def judge_of(recipe: Recipe, profile: TargetProfile, detector: Detector | None) -> Judge:
+    """What the recipe rewards and charges for."""
+    learned = recipe.detector and detector and Learned(detector, profile.typical_words, recipe.detector.coefficient)
+    return Judge(recipe.rewards, recipe.penalties, profile, learned)
 
 
 def initial_policy(recipe: Recipe, run: RunFolder, corpus: Corpus) -> Policy:
@@ -229,6 +282,7 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
         patience=patience,
         checkpoint=checkpoint,
         stop=stop,
+        learned=prepared.judge.learned,
     )
     with quiet_lightning():
         trainer = _trainer(recipe.hardware, stage.total_steps, validate)

@@ -13,6 +13,7 @@ import torch
 
 from lastmile.config import Decoding, Stop
 from lastmile.corpus.tokens import TokenizedSplit
+from lastmile.judge.learned import Learned
 from lastmile.judge.measure import measure
 from lastmile.judge.metrics import METRICS
 from lastmile.judge.profile import TargetProfile
@@ -47,11 +48,15 @@ def write_summaries(
 
 
 def held_out_measures(
-    examples: Sequence[Example], summaries: Sequence[Summary], profile: TargetProfile, several: Several = "first"
+    examples: Sequence[Example],
+    summaries: Sequence[Summary],
+    profile: TargetProfile,
+    several: Several = "first",
+    learned: Learned | None = None,
 ) -> dict[str, float]:
     """Every metric of `measure` (NaN where nothing was written to measure), and the share of documents whose summary
     no other document got (`distinct`)."""
-    measures = measure(examples, summaries, profile, several=several)
+    measures = measure(examples, summaries, profile, several=several, learned=learned)
     counts = Counter(summary.text for summary in summaries)
     distinct = sum(counts[summary.text] == 1 for summary in summaries) / len(summaries)
     values = {name: measures.value(name) for name in measures.statistics}
@@ -88,6 +93,7 @@ class Validate(pl.Callback):
         patience: Validations without a better measure before stopping.
         checkpoint: Name of the checkpoint that the best policy is written to.
         stop: Further stop rules; None in the likelihood stage.
+        learned: A detector whose flag is counted too.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class Validate(pl.Callback):
         patience: int,
         checkpoint: str,
         stop: Stop | None = None,
+        learned: Learned | None = None,
     ) -> None:
         self.run, self.journal, self.split, self.profile, self.decoding = run, journal, split, profile, decoding
         self.every, self.select_by, self.patience, self.checkpoint, self.stop = (
@@ -114,7 +121,7 @@ class Validate(pl.Callback):
             checkpoint,
             stop,
         )
-        self.several = several
+        self.several, self.learned = several, learned
         self.batches = length_batches(split, num_documents, decoding.batch_size)
         self.best, self.best_step, self.misses, self.last_step = -math.inf, 0, 0, -1
         self.kl_since: list[float] = []
@@ -133,6 +140,11 @@ class Validate(pl.Callback):
     def reason(self) -> str:
         """Why the stage ended."""
         return self.broken or "all steps done"
+
+    def on_fit_start(self, trainer: pl.Trainer, stage: Stage) -> None:
+        """Put the detector where the policy is."""
+        if self.learned:
+            self.learned.to(stage.device)
 
     def on_train_start(self, trainer: pl.Trainer, stage: Stage) -> None:
         """Measure the start, so that the best is never worse than it."""
@@ -162,7 +174,7 @@ class Validate(pl.Callback):
         found = {place: summary for part in gather(found) for place, summary in part.items()}
         places = sorted(found)
         examples, summaries = [self.split.example(i) for i in places], [found[i] for i in places]
-        values = held_out_measures(examples, summaries, self.profile, self.several)
+        values = held_out_measures(examples, summaries, self.profile, self.several, self.learned)
         # Without a word written a metric may be NaN: worse than any number.
         held_out = sum(weight * values[name] for name, weight in self.select_by.items())
         values["held_out"] = -math.inf if math.isnan(held_out) else held_out

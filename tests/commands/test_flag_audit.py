@@ -16,6 +16,8 @@ from lastmile.errors import InputError
 from lastmile.judge.consistency import Consistency
 from lastmile.judge.measure import Statistic
 from lastmile.judge.profile import TargetProfile
+from lastmile.policy.detector import build_small_encoder
+from lastmile.policy.load import weights_hash
 from lastmile.train.run import RunFolder
 
 PLACES = ("Genoa", "Hamburg", "Lisbon", "Bergen")
@@ -205,6 +207,25 @@ def test_the_witness_is_one_that_was_not_priced(tmp_path):
     assert witness_of(free, has_facts=False) == "flag/unsupported_word"
     every = recipe.model_copy(update={"penalties": dict.fromkeys(("consistency", *FLAG_NAMES), 1.0)})
     assert witness_of(every, has_facts=False) is None
+
+
+def test_a_detector_bears_witness_unless_training_used_it(make_run, run, tmp_path):
+    detector = build_small_encoder([story(n) for n in range(20)], 96, seed=1).eval()
+    detector.save(tmp_path / "detector")
+    made = make_run(vague)
+    found = audit_run(made.path, 100, detector=tmp_path / "detector")
+    assert found["witness"]["name"] == "detector"
+    moved = next(row for row in found["pairs"][0]["measures"] if row["name"] == "detector")
+    numbers = range(200, 200 + COUNT)
+    pairs = [(story(n), (told if n % 2 else false)(n)) for n in numbers]
+    assert moved["early"] == pytest.approx(np.mean([max(row) for row in detector.score(pairs)]), abs=1e-5)
+    heard = {row["flag"]: row["witness"] for row in found["pairs"][0]["flags"]}
+    assert heard["unsupported_entity"] == "detector" and heard["repetition"] == "repeated_trigrams"
+    made.note(weights={"detector": weights_hash(detector)})
+    assert run("flag", "audit", made.path, "--detector", tmp_path / "detector") == (
+        2, "", f"`{tmp_path}/detector` is the detector that `{made.path}` was trained against, and no witness. "
+        "Give one that was trained apart, with another `--seed`, `--model` or `--data`\n"
+    )  # fmt: skip
 
 
 def test_from_outside(make_run, run, monkeypatch):

@@ -1,9 +1,10 @@
 """`lastmile flag train` from outside, and its detector in `flag FILE --out`, `--check` and `--explain`."""
 
 import json
+import shutil
 
 import pytest
-from small import write_corpus, write_rows
+from small import finished_run, tiny_checkpoint, write_corpus, write_rows
 
 STORM = "A storm hit the coast of Wales on Monday. Twelve boats sank in the harbour, said Ann Smith."
 ROWS = [
@@ -64,6 +65,38 @@ def test_the_seed_decides(run, corpus, tmp_path):
     assert trained("a", 1) == trained("b", 1) != trained("c", 2)
 
 
+def test_a_generator_s_own_slips_are_learnt_and_measured(run, corpus, tmp_path):
+    def trained(name, *more):
+        out = tmp_path / name
+        status, stdout, stderr = run("flag", "train", "--data", corpus, "--out", out, *QUICK, *more)
+        assert status == 0, stderr
+        return json.loads((out / "detector.json").read_text("utf-8")), (out / "model.safetensors").read_bytes(), stdout
+
+    generator = ("--generator", tiny_checkpoint(), "--generated", 10)
+    found, weights, stdout = trained("a", *generator)
+    told = found["generator"]
+    assert (told["name"], told["temperature"]) == (str(tiny_checkpoint()), 0.7)
+    assert 0 < told["with_a_wrong_word"] <= told["targets"] <= 10
+    assert 0 < found["held_out"]["kinds"]["rewrite"]["summaries"] <= 6 and "rewrite" in stdout
+    assert trained("b", *generator)[1] == weights != trained("c")[1]
+    assert json.loads((tmp_path / "c" / "detector.json").read_text("utf-8"))["generator"] is None
+
+
+def test_a_run_lends_its_likelihood_model(run, corpus, tmp_path):
+    from lastmile.compare.learned import load_generator
+
+    mine = finished_run()
+    rewriter = load_generator(str(mine.path))
+    assert rewriter.max_document_tokens == mine.recipe.data.max_document_tokens
+    out = tmp_path / "detector"
+    status, _, stderr = run(
+        "flag", "train", "--data", corpus, "--out", out, *QUICK, "--generator", mine.path, "--generated", 4
+    )
+    assert status == 0, stderr
+    told = json.loads((out / "detector.json").read_text("utf-8"))["generator"]
+    assert told["weights"] == mine.manifest["weights"]["baseline"] != mine.manifest["weights"]["best"]
+
+
 def test_rows_gain_the_learned_flag(run, detector, tmp_path):
     folder, threshold, scores = detector
     file, out = write_rows(tmp_path / "in.jsonl", ROWS), tmp_path / "out.jsonl"
@@ -113,6 +146,19 @@ def test_bad_input_is_named(run, corpus, tmp_path):
     assert run(*command, taken)[::2] == (2, f"`{taken}` is not an empty folder. Choose another with `--out`\n")
     status, _, stderr = run(*command, out, "--model", tmp_path / "nowhere")
     assert status == 2 and f"`{tmp_path / 'nowhere'}` is neither a folder here nor a model that" in stderr
+    wrong = tmp_path / "no-model"
+    status, _, stderr = run(*command, out, "--model", tmp_path / "nowhere", "--generator", wrong)
+    told = stderr.splitlines()
+    assert status == 2 and len(told) == 2, "both at once, and before the data are read"
+    assert told[1].startswith(f"`{wrong}` is neither a folder here nor a model that could be fetched")
+    mute = shutil.copytree(tiny_checkpoint(), tmp_path / "mute")
+    for file in mute.glob("*token*"):
+        file.unlink()
+    status, _, stderr = run("flag", "train", "--data", tmp_path / "nothing.jsonl", "--out", out, "--generator", mute)
+    assert status == 2 and stderr.startswith(f"`{mute}` has no ") and "tokenizer" in stderr
+    assert run(*command, out, "--generated", 7)[::2] == (
+        2, "`--generated` says how many targets `--generator` goes on with: give both, or neither\n"
+    )  # fmt: skip
     status, _, stderr = run("flag", "train", "--data", tmp_path / "nothing.jsonl", "--out", out)
     assert (status, stderr) == (2, f"{tmp_path / 'nothing.jsonl'}: no such file or folder\n")
     bare = write_rows(tmp_path / "bare.jsonl", [{"document": STORM}] * 3)

@@ -1,11 +1,13 @@
 """Spoiled targets: each kind by hand, and what holds for all of them."""
 
 import random
+from typing import ClassVar
 
 import pytest
 
-from lastmile.judge.corrupt import KINDS, corrupt, corrupt_somehow
-from lastmile.judge.learned import find_learned
+from lastmile.judge.corrupt import KINDS, changed_by_model, corrupt, corrupt_somehow
+from lastmile.judge.learned import Learned, find_learned
+from lastmile.judge.profile import TargetProfile
 
 STORY = "The mayor of Bergen met Ann Lee on Monday. They spoke about 14 boats of Clara Holt until 1931."
 FOREIGN = "Rain fell in Lima. The ferries stopped because nobody could see the harbour."
@@ -149,3 +151,47 @@ def test_learned_flags_are_runs_of_doubted_words():
         ("twice", 17, 22, "score 0.50", 0.1),
     ]
     assert find_learned("", (), 0.5, 10) == ()
+
+
+def test_two_witnesses_label_what_a_model_wrote():
+    document, target = "Ann: I bought a red bicycle in Oslo.", "Ann bought a bicycle."
+    text = "Ann bought a car in Oslo for Ben happily"
+    sure = (None, None, 0.9, 0.01, 0.9, 0.4, 0.6, 0.05, 0.3)
+    found = changed_by_model(document, target, text, sure, TargetProfile.neutral(cased=True))
+    assert found == (
+        False, False,  # the target's own
+        False,  # a small word, and the model is sure
+        True,  # `car`: neither document nor target has it, and the model doubted it
+        False,
+        None,  # `Oslo` is the document's, but the model was not sure
+        False,
+        True,  # `Ben`
+        None,  # `happily` is nobody's, but the model did not doubt it: a paraphrase, perhaps
+    )  # fmt: skip
+    # What the target says needs no document, and lower case is no fault.
+    assert changed_by_model("", target, "ann bought a bicycle", (0.9,) * 4, TargetProfile.neutral(cased=False)) == (
+        False, False, False, False,
+    )  # fmt: skip
+    assert changed_by_model(document, target, "", (), TargetProfile.neutral(cased=True)) == ()
+
+
+def test_the_newest_call_is_remembered_and_no_other():
+    class Detector:
+        threshold = 0.5
+        asked: ClassVar[list] = []
+
+        def score(self, pairs):
+            self.asked.append(list(pairs))
+            return [(0.9,) * len(text.split()) for _, text in pairs]
+
+    detector = Detector()
+    learned = Learned(detector, 4)
+    first = learned([("a", "Ann met Ben"), ("b", "Rain"), ("a", "Ann met Ben")])
+    assert [[flag.cost for flag in flags] for flags in first] == [[0.75], [0.25], [0.75]]
+    assert learned([("b", "Rain"), ("b", "Snow")])[0] == first[1]
+    learned([("a", "Ann met Ben")])
+    assert detector.asked == [[("a", "Ann met Ben"), ("b", "Rain")], [("b", "Snow")], [("a", "Ann met Ben")]]
+    learned.keeps = True
+    learned([("b", "Rain")])
+    learned([("a", "Ann met Ben"), ("b", "Rain")])
+    assert detector.asked[3:] == [[("b", "Rain")], []]

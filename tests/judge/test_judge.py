@@ -11,6 +11,8 @@ from rouge_score import rouge_scorer
 from lastmile.config import FLAG_NAMES, LengthReward, PythonReward, RougeReward
 from lastmile.errors import InputError, RunError, ShapeError
 from lastmile.judge.judge import Judge
+from lastmile.judge.learned import Learned
+from lastmile.judge.measure import measure
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.python_reward import load_python_reward
 from lastmile.records import Example, Summary
@@ -55,6 +57,32 @@ def test_every_flag_is_measured_and_only_the_priced_ones_cost():
     assert set(scores.penalties) == set(FLAG_NAMES)
     assert scores.penalties["unsupported_entity"] > 0
     assert scores.total == scores.rewards["rouge"]
+
+
+class Doubts:
+    """Doubts every word that begins with a capital, wherever it stands."""
+
+    threshold = 0.5
+
+    def score(self, pairs):
+        return [tuple(float(word[0].isupper()) for word in text.split()) for _, text in pairs]
+
+
+def test_a_learned_detector_costs_and_is_counted_as_other_flags_are():
+    judge = Judge([ROUGE], {"unsupported_entity": 0.5}, PROFILE, Learned(Doubts(), 4, coefficient=2.0))
+    scores = judge([BRIDGE, STORM], texts(["The bridge of London.", "the bridge", "the bridge"], ["", "Oslo", "Oslo"]))
+    # `The` and `London` are one word over 4 each; the total pays twice that, and half of what `London` costs by rule.
+    assert scores.penalties["learned"].tolist() == [[0.5, 0, 0], [0, 0.25, 0.25]]
+    rouge = scores.rewards["rouge"]
+    assert scores.total[0].tolist() == [pytest.approx(rouge[0, 0] - 2.0 * 0.5 - 0.5 * 0.25), *rouge[0, 1:]]
+    assert math.isnan(scores.total[1, 0])
+    assert [flag.text for flag in scores.flags[0][0] if flag.name == "learned"] == ["The", "London"]
+    free = judge.reference_free([BRIDGE], texts(["The bridge of London."]))
+    assert free.tolist() == [[-2.0 * 0.5 - 0.5 * 0.25]]
+    measured = measure([BRIDGE, STORM], [Summary("The bridge"), Summary("rain")], PROFILE, learned=judge.learned)
+    assert measured.value("flag/learned") == 0.5
+    assert [flag.text for flag in measured.flags[0] if flag.name == "learned"] == ["The"]
+    assert "flag/learned" not in measure([BRIDGE], [Summary("The bridge")], PROFILE).statistics
 
 
 def test_rouge_is_the_mean_f1_of_its_types_against_the_best_target():

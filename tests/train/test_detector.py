@@ -5,12 +5,25 @@ import random
 import numpy as np
 import pytest
 import torch
+from tiny import SENTENCES, tiny_policy
 from torch.nn import functional as F
 
+from lastmile.corpus.text import words
 from lastmile.judge.profile import TargetProfile
 from lastmile.policy.detector import build_small_encoder
+from lastmile.policy.rewrite import Rewriter
 from lastmile.records import Example
-from lastmile.train.detector import Lessons, Spoiled, _Batches, choose_threshold, fit_detector, spoil, token_loss
+from lastmile.train.detector import (
+    Lessons,
+    Spoiled,
+    _Batches,
+    choose_threshold,
+    fit_detector,
+    rewrite,
+    spoil,
+    strew,
+    token_loss,
+)
 
 PROFILE = TargetProfile.neutral(cased=True)
 NAMES = ("Ann", "Ben", "Clara", "David", "Emma", "Frank")
@@ -50,6 +63,75 @@ def test_loss_is_the_mean_over_the_tokens_of_summaries():
             if pairs.word_of[n, t] >= 0
         ]
         assert token_loss(detector, pairs, wrong).item() == pytest.approx(float(sum(terms)) / len(terms), rel=1e-5)
+
+
+def test_unknown_words_have_no_part_in_the_loss():
+    detector = build_small_encoder([e.document for e in examples(20)], 64, seed=1).eval()
+    known = Spoiled("Then Ann paid.", "We saw Ben.", (False, False, True), "rewrite")
+    partly = Spoiled("Then Ann paid.", "We saw Ben.", (None, False, True), "rewrite")
+    ((pairs, wrong),) = _Batches(detector, [partly], 1, 0)
+    first = pairs.word_of[0] == 0
+    assert wrong[0, first].isnan().all() and not wrong[0, ~first].isnan().any()
+    with torch.no_grad():
+        odds = detector(pairs)
+        terms = [
+            F.softplus(-odds[0, t] if pairs.word_of[0, t] == 2 else odds[0, t]).item()
+            for t in range(odds.shape[1])
+            if pairs.word_of[0, t] in (1, 2)
+        ]
+        assert token_loss(detector, pairs, wrong).item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+        (whole,) = _Batches(detector, [known], 1, 0)
+        assert token_loss(detector, *whole) != token_loss(detector, pairs, wrong)
+
+
+@pytest.fixture(scope="module")
+def rewriter():
+    return Rewriter(tiny_policy("bart"), "", 128)
+
+
+def stories(count):
+    return [Example(f"s{n}", SENTENCES[n % 6], (f"{SENTENCES[n % 6][:30].rstrip()}.",)) for n in range(count)]
+
+
+def test_rewriting_is_seeded_and_labels_what_the_model_wrote(rewriter):
+    split = stories(12)
+    rows = rewrite(rewriter, split, PROFILE, 1.0, 8, "a", True)
+    assert rows == rewrite(rewriter, split, PROFILE, 1.0, 8, "a", True)
+    assert rows != rewrite(rewriter, split, PROFILE, 1.0, 8, "b", True)
+    assert 0 < len(rows) <= 8 and {row.kind for row in rows} == {"rewrite"}
+    assert all(len(row.changed) == len(words(row.summary)) for row in rows)
+    # An untrained model writes noise: some of its words are in no document and doubted.
+    assert any(True in row.changed for row in rows)
+    alone = {row.document: row for row in rewrite(rewriter, split, PROFILE, 1.0, 1, "a", True)}
+    assert all(row in rows for row in alone.values()), "what is rewritten beside it has no part in it"
+
+
+def test_what_is_not_rewritten_is_spelled_as_the_model_would(rewriter):
+    split = stories(12)
+    rows = rewrite(rewriter, split, PROFILE, 0.0, 5, "a", True)
+    assert [row.kind for row in rows] == ["none"] * 5 and {row.changed for row in rows} == {()}
+    assert {(row.document, row.summary) for row in rows} <= {(e.document, rewriter.spell(e.target)) for e in split}
+
+
+def test_further_rows_are_strewn_among_the_others():
+    rows = [Spoiled("", str(n), (), "none") for n in range(20)]
+    others = [Spoiled("", f"+{n}", (), "none") for n in "abc"]
+    mixed = list(strew(iter(rows), others, 20, "a"))
+    assert mixed == list(strew(iter(rows), others, 20, "a")) != list(strew(iter(rows), others, 20, "b"))
+    assert [row for row in mixed if row in rows] == rows
+    assert sorted(row.summary for row in mixed if row in others) == ["+a", "+b", "+c"]
+    assert list(strew(iter(rows), [], 20, "a")) == rows
+
+
+def test_rewritten_rows_are_learnt_from():
+    train = list(examples(8))
+    held_out = list(spoil(list(examples(8, seed=7)), PROFILE, 1.0, "held out"))
+    weights = []
+    for rewritten in ([], [Spoiled("Then Ann paid.", "Ben slept.", (True, None), "rewrite")] * 8):
+        detector = build_small_encoder([e.document for e in train], 64, seed=1)
+        fit_detector(detector, train, held_out, PROFILE, Lessons(1, 8, 1e-3, 1, 1), rewritten)
+        weights.append(detector.model.classifier.weight)
+    assert not torch.equal(*weights)
 
 
 def test_threshold_marks_most_at_the_wanted_precision():
