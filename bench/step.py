@@ -32,6 +32,7 @@ from bench.turns import Setup, wait
 from lastmile.config import Recipe, parse_recipe
 from lastmile.corpus.splits import write_arrow
 from lastmile.corpus.tokens import SCHEMA, TokenizedSplit
+from lastmile.judge.pool import JudgePool
 from lastmile.policy.policy import Encoded
 from lastmile.policy.sample import sample
 from lastmile.records import Example, Rollout, Scores, Summary, TokenBatch
@@ -137,7 +138,7 @@ def train_ours(setup: Setup, turns: Turns) -> None:
         split = random_split(
             Path(folder), setup, [setup.document_tokens] * steps, draw_lengths(steps, setup.summary_tokens, setup.seed)
         )
-        stage = PlannedStage(policy, reference, RandomJudge(setup.seed), split, settings)
+        stage = PlannedStage(policy, reference, JudgePool(RandomJudge(setup.seed)), split, settings)
         with quiet_lightning():
             trainer = pl.Trainer(
                 accelerator="gpu" if setup.device == "cuda" else "cpu",
