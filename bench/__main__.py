@@ -24,6 +24,7 @@ BENCHMARKS = {
     "update": ("The training pass: folded cross-attention against encoder states copied K times.", {"documents": 4}),
     "step": ("A whole step (sample, reference, update): ours against TRL's PPO.", {"documents": 4}),
     "reward": ("ROUGE against `rouge_score`, and flags.", {"documents": 100}),
+    "judge": ("What a step waits for the judge: worker processes against none.", {"documents": 256}),
     "likelihood": ("The likelihood stage against `Seq2SeqTrainer`.", {"documents": 128, "samples": 1}),
     "summarize": ("Greedy and beam-4 decoding against `generate`.", {"documents": 16, "samples": 1}),
     "scale": ("Reading, tokenizing, flagging of N/100, N/10 and N documents.", {"documents": 100_000, "rounds": 1}),

@@ -30,6 +30,7 @@ bench rollout-bart rollout --shape bart-base "$@"
 bench update-bart update --shape bart-base "$@"
 bench memory memory "$@"
 bench reward reward --threads 1 "$@"
+bench judge judge "$@"
 bench scale scale "$@" --rounds 1
 "$PYTHON" -m bench table "$folder"
 exit $failed

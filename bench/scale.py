@@ -47,6 +47,7 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
             "ratio": None,
             "floor": None,
             "fraction": None,
+            "documents": size,
             "processor_seconds": spread([one["processor"] for one in found[size]]),
             "growth": spread([one["processor"] / size / start for one, start in zip(found[size], first, strict=True)]),
             "peak_bytes": max(one["peak_bytes"] for one in found[size]),

@@ -98,6 +98,19 @@ MEASURES = (
         2000,
         "≥ 2,000",
     ),
+    Measure(
+        "a step's wait for the judge: worker processes beside 1 s of scoring, against none",
+        "judge",
+        lambda found: found["ratio"]["median"],
+        lambda found: (
+            f"{found['ratio']['median']:.0f} × ({found['ours']['seconds']['median'] * 1e3:.0f} ms, not "
+            f"{found['peer']['seconds']['median'] * 1e3:.0f}; {found['facts']['workers']} workers, "
+            f"{found['facts']['texts from']})"
+        ),
+        5,
+        "≥ 5 ×",
+    ),
+    _ratio("the same with nothing to do meanwhile", "judge, nothing meanwhile", 1.0),
     _ratio("the likelihood stage, against `Seq2SeqTrainer`", "likelihood", 1.2),
     _ratio("the same, which groups by length too", "likelihood, peer groups by length", 1.0),
     _ratio("greedy decoding, against `generate`", "greedy", 1.0),
@@ -105,6 +118,10 @@ MEASURES = (
     _fraction("the update's share of the floor's speed", "update", 0.5),
     _fraction("the sampler's share of the floor's speed", "rollout", 0.3),
 )
+
+
+TEXTS_ALONE = ("rouge", "flags", "judge", "judge, nothing meanwhile")
+"""Results that no model had a part in."""
 
 
 def markdown(folder: Path) -> str:
@@ -133,7 +150,7 @@ def _fits(measure: Measure, one: Found) -> bool:
 def _row(measure: Measure, one: Found) -> str:
     value = measure.value(one)
     met = value <= measure.target if measure.at_most else value >= measure.target
-    shape = "" if one["name"] in ("rouge", "flags") else f"{one['settings']['shape']}, {one['settings']['dtype']}"
+    shape = "" if one["name"] in TEXTS_ALONE else f"{one['settings']['shape']}, {one['settings']['dtype']}"
     cells = measure.about, measure.written, measure.told(one), "yes" if met else "no", shape, f"`{one['command']}`"
     return f"| {' | '.join(cells)} |"
 
@@ -141,10 +158,10 @@ def _row(measure: Measure, one: Found) -> str:
 def _growth(found: list[Found]) -> list[str]:
     """Time and memory a size; the largest against the smallest is the target."""
     rows = []
-    for one in sorted(found, key=lambda one: one["ours"]["seconds"]["median"]):
-        growth = one["growth"]["median"]
+    for one in sorted(found, key=lambda one: one["documents"]):
+        growth, each = one["growth"]["median"], one["processor_seconds"]["median"] / one["documents"]
         told = (
-            f"{1 / one['ours']['documents_per_second'] * 1e3:.2f} ms a document, {growth:.2f} of the smallest; "
+            f"{each * 1e3:.2f} ms of the processor a document, {growth:.2f} of the smallest; "
             f"{one['peak_bytes'] / 2**20:,.0f} MiB, of it {one['own_bytes'] / 2**20:,.0f} not of mapped files"
         )
         about = one["name"].replace("scale, ", "reading, tokenizing, flagging ")

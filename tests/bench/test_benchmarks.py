@@ -92,6 +92,15 @@ def test_reward(bench, monkeypatch):
     assert flags["ours"]["summaries_per_second"] > 0
 
 
+def test_judge(bench, tmp_path, monkeypatch):
+    monkeypatch.delenv("LASTMILE_DATA", raising=False)
+    monkeypatch.setattr("bench.judge.SCORING_SECONDS", 0.05)
+    overlapped, alone = bench("judge", "--documents", "5", "--samples", "2")
+    check(overlapped, floor=False), check(alone, floor=False)
+    assert overlapped["facts"]["seconds the model scores meanwhile"] == 0.05
+    assert "| a step's wait for the judge: worker processes beside 1 s of scoring, against none |" in markdown(tmp_path)
+
+
 def test_likelihood_alone(bench):
     (one,) = bench("likelihood", "--documents", "32", "--no-peer")
     assert one["facts"] == {"pairs": 32, "optimizer steps a turn": 2}
