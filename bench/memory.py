@@ -34,14 +34,14 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
     facts |= {f"MiB of {name}": round(peak / 2**20) for name, (peak, _) in theirs.items()}
     facts["MiB of it fixed"] = ", ".join(f"{fixed / 2**20:.0f}" for _, fixed in [*ours.values(), *theirs.values()])
     found = []
-    for name, taken in (("memory", lambda one: one[0]), ("memory above the fixed", lambda one: one[0] - one[1])):
+    for line, taken in (("memory", lambda one: one[0]), ("memory above the fixed", lambda one: one[0] - one[1])):
         mine = min(map(taken, ours.values()))
-        other = min(map(taken, theirs.values()), default=None)
+        other, program = min(((taken(one), name) for name, one in theirs.items()), default=(None, ""))
         found.append(
             {
-                "name": name,
+                "name": line,
                 "ours": {"bytes": spread([mine])},
-                "peer": {"program": min(theirs, key=theirs.get), "bytes": spread([other])} if theirs else None,
+                "peer": {"program": program, "bytes": spread([other])} if theirs else None,
                 "ratio": spread([other / mine]) if theirs else None,
                 "floor": None,
                 "fraction": None,

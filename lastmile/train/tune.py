@@ -215,9 +215,8 @@ def fit_policy_gradient(prepared: Prepared) -> None:
 def judge_workers(hardware: Hardware) -> int:
     """Processes that judge while the model is at work, in each training process.
 
-    `auto` is 0 on a CPU: there the model keeps every core busy, and judging takes a per cent of a step. Beside an
-    accelerator the cores idle: as many as fall to each device, less one for the training process, and no more than 8,
-    with which 2,000 summaries take a tenth of a second.
+    `auto` is 0 on a CPU: there the model keeps every core busy. Beside an accelerator the cores idle: as many as fall
+    to each device, less one for the training process, and no more than 8, which judge a large batch while it is scored.
     """
     if hardware.judge_workers != "auto":
         return hardware.judge_workers
