@@ -2,7 +2,7 @@
 
 Resident memory of the whole process on a CPU, libraries and all; bytes of PyTorch's allocator on a GPU. Two steps are
 made, since the optimizer's moments are there from the first on. A second line tells what stands above that which no
-program can do without: libraries (the most resident memory before a model was made), weights, frozen reference and the
+program can do without: libraries (what the process holds before a model is made), weights, frozen reference and the
 two moments of AdamW. Each side may cut its step into parts of one document, and the least of its peaks counts.
 """
 
@@ -19,7 +19,7 @@ from bench.places import CHECKOUT
 from bench.results import Result, command
 from bench.shapes import build_policy
 from bench.step import Turns, train_ours, variants
-from bench.turns import Setup, machine, peak_bytes, spread
+from bench.turns import Setup, held_bytes, machine, peak_bytes, spread
 from lastmile.errors import RunError
 
 STEPS = 2
@@ -87,7 +87,7 @@ def main() -> None:
     asked = json.load(sys.stdin)
     setup = Setup(**asked["setup"])
     torch.set_num_threads(setup.threads)
-    libraries = peak_bytes(setup.device)
+    libraries = held_bytes(setup.device)
     train_ours(setup, Turns({}, setup.device), asked["parts"])
     peak = peak_bytes(setup.device)
     weights = sum(weight.numel() * weight.element_size() for weight in build_policy(setup.shape).parameters())
