@@ -24,8 +24,10 @@ BENCHMARKS = {
     "update": ("The training pass: folded cross-attention against encoder states copied K times.", {"documents": 4}),
     "step": ("A whole step (sample, reference, update): ours against TRL's PPO.", {"documents": 4}),
     "reward": ("ROUGE against `rouge_score`, and flags.", {"documents": 100}),
+    "judge": ("What a step waits for the judge: worker processes against none.", {"documents": 256}),
     "likelihood": ("The likelihood stage against `Seq2SeqTrainer`.", {"documents": 128, "samples": 1}),
     "summarize": ("Greedy and beam-4 decoding against `generate`.", {"documents": 16, "samples": 1}),
+    "startup": ("From the command to its first optimizer step, and `--help`.", {"rounds": 3}),
     "scale": ("Reading, tokenizing, flagging of N/100, N/10 and N documents.", {"documents": 100_000, "rounds": 1}),
     "memory": ("The most memory of a step: ours against TRL's, each in a process of its own.", {"documents": 4}),
 }
@@ -34,7 +36,7 @@ BENCHMARKS = {
 def _command(name: str, about: str, preset: dict[str, int]) -> None:
     def run(
         shape: Annotated[str, typer.Option(help="tiny, t5-small, bart-base, flan-t5-base or pegasus")] = "t5-small",
-        documents: Annotated[int, typer.Option(min=1, help="B, documents in a turn")] = preset["documents"],
+        documents: Annotated[int, typer.Option(min=1, help="B, documents in a turn")] = preset.get("documents", 1),
         samples: Annotated[int, typer.Option(min=1, help="K, summaries a document")] = preset.get("samples", 8),
         document_tokens: Annotated[int, typer.Option(min=2, help="S, tokens of a document")] = 384,
         summary_tokens: Annotated[int, typer.Option(min=2, help="T, most tokens of a summary")] = 64,

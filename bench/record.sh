@@ -30,6 +30,8 @@ bench rollout-bart rollout --shape bart-base "$@"
 bench update-bart update --shape bart-base "$@"
 bench memory memory "$@"
 bench reward reward --threads 1 "$@"
+bench judge judge "$@"
+bench startup startup "$@" --rounds 3
 bench scale scale "$@" --rounds 1
 "$PYTHON" -m bench table "$folder"
 exit $failed

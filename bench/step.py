@@ -32,6 +32,7 @@ from bench.turns import Setup, wait
 from lastmile.config import Recipe, parse_recipe
 from lastmile.corpus.splits import write_arrow
 from lastmile.corpus.tokens import SCHEMA, TokenizedSplit
+from lastmile.judge.pool import JudgePool
 from lastmile.policy.policy import Encoded
 from lastmile.policy.sample import sample
 from lastmile.records import Example, Rollout, Scores, Summary, TokenBatch
@@ -56,10 +57,15 @@ class RandomJudge:
 class PlannedStage(PolicyGradientStage):
     """The stage, but for where its summaries end (see `lengths.py`)."""
 
+    written = 0
+
     def rollout(self, encoded: Encoded, batch: TokenBatch, step: int) -> Rollout:
         """Sample as the stage does, with numbers that end the rows as planned."""
-        documents, limit = len(batch.examples), self.sampling.max_new_tokens
-        lengths = draw_lengths(documents * self.sampling.num_samples, limit, self.seed)
+        documents, samples, limit = len(batch.examples), self.sampling.num_samples, self.sampling.max_new_tokens
+        first = self.written % self.documents_per_step
+        lengths = draw_lengths(self.documents_per_step * samples, limit, self.seed)
+        lengths = lengths[first * samples : (first + documents) * samples]
+        self.written += documents
         rollout = sample(self.policy, encoded, planned_uniforms(lengths, documents, limit, step), self.sampling)
         torch.clear_autocast_cache()
         check_lengths(rollout, lengths)
@@ -90,7 +96,7 @@ class Turns(pl.Callback):
         self.before = time.perf_counter()
 
 
-def recipe(setup: Setup) -> Recipe:
+def recipe(setup: Setup, accumulate: int = 1) -> Recipe:
     """As a recipe would have it, with TRL's learning rate and no imitation of targets."""
     return parse_recipe(
         {
@@ -108,7 +114,7 @@ def recipe(setup: Setup) -> Recipe:
                 "learning_rate": 5e-6,
                 "mle_coefficient": 0.0,
             },
-            "hardware": {"precision": PRECISION[setup.dtype]},
+            "hardware": {"precision": PRECISION[setup.dtype], "accumulate": accumulate},
         }
     )
 
@@ -128,21 +134,22 @@ def random_split(folder: Path, setup: Setup, documents: Sequence[int], targets: 
     return TokenizedSplit(examples, folder / "random.arrow", setup.document_tokens, setup.summary_tokens)
 
 
-def train_ours(setup: Setup, turns: Turns) -> None:
-    """`setup.rounds` steps of ours after one to warm up, with the others' turns between them."""
-    settings = recipe(setup)
+def train_ours(setup: Setup, turns: Turns, accumulate: int = 1) -> None:
+    """`setup.rounds` steps of ours after one to warm up, each in so many parts, with the others' turns between."""
+    settings = recipe(setup, accumulate)
     policy, reference = (build_policy(setup.shape, setup.seed) for _ in range(2))
     with TemporaryDirectory(prefix="lastmile-bench-") as folder:
         steps = (setup.rounds + 1) * setup.documents
         split = random_split(
             Path(folder), setup, [setup.document_tokens] * steps, draw_lengths(steps, setup.summary_tokens, setup.seed)
         )
-        stage = PlannedStage(policy, reference, RandomJudge(setup.seed), split, settings)
+        stage = PlannedStage(policy, reference, JudgePool(RandomJudge(setup.seed)), split, settings)
         with quiet_lightning():
             trainer = pl.Trainer(
                 accelerator="gpu" if setup.device == "cuda" else "cpu",
                 devices=1,
                 precision=settings.hardware.precision,
+                accumulate_grad_batches=accumulate,
                 max_steps=setup.rounds + 1,
                 callbacks=[turns],
                 gradient_clip_val=1.0,  # any number: the stage clips by its own setting

@@ -43,6 +43,26 @@ def _ratio(about: str, name: str, target: float, dtype: str | None = None) -> Me
     return Measure(about, name, lambda found: found["ratio"]["median"], told, target, f"≥ {target:g} ×", dtype=dtype)
 
 
+def _seconds(about: str, name: str, target: float) -> Measure:
+    def told(found: Found) -> str:
+        seconds, used = found["ours"]["seconds"], found["processor_seconds"]["median"]
+        return "{median:.3g} s ({min:.3g} to {max:.3g})".format(**seconds) + f"; {used:.3g} s of the processor"
+
+    return Measure(
+        about, name, lambda found: found["ours"]["seconds"]["median"], told, target, f"≤ {target:g} s", at_most=True
+    )
+
+
+def _share(about: str, name: str, target: float) -> Measure:
+    def told(found: Found) -> str:
+        ours, theirs = (found[side]["bytes"]["median"] / 2**30 for side in ("ours", "peer"))
+        return f"{1 / found['ratio']['median']:.0%} ({ours:.2f} of {theirs:.2f} GiB)"
+
+    return Measure(
+        about, name, lambda found: 1 / found["ratio"]["median"], told, target, f"≤ {target:.0%}", at_most=True
+    )
+
+
 def _fraction(about: str, name: str, target: float) -> Measure:
     def told(found: Found) -> str:
         return f"{found['fraction']:.0%} ({found['ours']['seconds']['median']:.3g} s over {found['floor']:.3g} s)"
@@ -77,18 +97,8 @@ MEASURES = (
         "1/K",
         at_most=True,
     ),
-    Measure(
-        "most memory of a step, share of TRL's",
-        "memory",
-        lambda found: 1 / found["ratio"]["median"],
-        lambda found: (
-            f"{1 / found['ratio']['median']:.0%} ({found['ours']['bytes']['median'] / 2**30:.2f} of "
-            f"{found['peer']['bytes']['median'] / 2**30:.2f} GiB)"
-        ),
-        0.5,
-        "≤ 50%",
-        at_most=True,
-    ),
+    _share("most memory of a step, share of TRL's", "memory", 0.5),
+    _share("the same above libraries, weights, reference and moments", "memory above the fixed", 0.5),
     _ratio("ROUGE, against `rouge_score`, one core", "rouge", 20),
     Measure(
         "all flags, summaries a second on one core",
@@ -98,13 +108,33 @@ MEASURES = (
         2000,
         "≥ 2,000",
     ),
+    Measure(
+        "a step's wait for the judge: worker processes beside 1 s of scoring, against none",
+        "judge",
+        lambda found: found["ratio"]["median"],
+        lambda found: (
+            f"{found['ratio']['median']:.0f} × ({found['ours']['seconds']['median'] * 1e3:.0f} ms, not "
+            f"{found['peer']['seconds']['median'] * 1e3:.0f}; {found['facts']['workers']} workers, "
+            f"{found['facts']['texts from']})"
+        ),
+        5,
+        "≥ 5 ×",
+    ),
+    _ratio("the same with nothing to do meanwhile", "judge, nothing meanwhile", 1.0),
     _ratio("the likelihood stage, against `Seq2SeqTrainer`", "likelihood", 1.2),
     _ratio("the same, which groups by length too", "likelihood, peer groups by length", 1.0),
     _ratio("greedy decoding, against `generate`", "greedy", 1.0),
     _ratio("beam search with 4 beams, against `generate`", "beam 4", 1.0),
+    _seconds("`lastmile --help`", "startup, --help", 0.5),
+    _seconds("`lastmile tune --data demo`, to the end of its first step", "startup, likelihood", 15),
+    _seconds("the same from a checkpoint: first step of policy gradient", "startup, policy gradient", 15),
     _fraction("the update's share of the floor's speed", "update", 0.5),
     _fraction("the sampler's share of the floor's speed", "rollout", 0.3),
 )
+
+
+TEXTS_ALONE = ("rouge", "flags", "judge", "judge, nothing meanwhile", "startup, --help")
+"""Results that no model had a part in."""
 
 
 def markdown(folder: Path) -> str:
@@ -133,7 +163,7 @@ def _fits(measure: Measure, one: Found) -> bool:
 def _row(measure: Measure, one: Found) -> str:
     value = measure.value(one)
     met = value <= measure.target if measure.at_most else value >= measure.target
-    shape = "" if one["name"] in ("rouge", "flags") else f"{one['settings']['shape']}, {one['settings']['dtype']}"
+    shape = "" if one["name"] in TEXTS_ALONE else f"{one['settings']['shape']}, {one['settings']['dtype']}"
     cells = measure.about, measure.written, measure.told(one), "yes" if met else "no", shape, f"`{one['command']}`"
     return f"| {' | '.join(cells)} |"
 
@@ -141,10 +171,10 @@ def _row(measure: Measure, one: Found) -> str:
 def _growth(found: list[Found]) -> list[str]:
     """Time and memory a size; the largest against the smallest is the target."""
     rows = []
-    for one in sorted(found, key=lambda one: one["ours"]["seconds"]["median"]):
-        growth = one["growth"]["median"]
+    for one in sorted(found, key=lambda one: one["documents"]):
+        growth, each = one["growth"]["median"], one["processor_seconds"]["median"] / one["documents"]
         told = (
-            f"{1 / one['ours']['documents_per_second'] * 1e3:.2f} ms a document, {growth:.2f} of the smallest; "
+            f"{each * 1e3:.2f} ms of the processor a document, {growth:.2f} of the smallest; "
             f"{one['peak_bytes'] / 2**20:,.0f} MiB, of it {one['own_bytes'] / 2**20:,.0f} not of mapped files"
         )
         about = one["name"].replace("scale, ", "reading, tokenizing, flagging ")

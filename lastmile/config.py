@@ -212,13 +212,16 @@ class Compare(Section):
 
 
 class Hardware(Section):
-    """Handed to Lightning."""
+    """Handed to Lightning, but for the last."""
 
     accelerator: str = "auto"
     devices: Positive | Literal["auto"] = "auto"
     strategy: str = "auto"
     precision: Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"] = "32-true"
     accumulate: Positive = Field(1, description="Micro-batches in one optimizer step; the step's result is the same.")
+    judge_workers: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        "auto", description="Processes that judge summaries beside a GPU at work; 0 judges in the training process."
+    )
 
 
 class Recipe(Section):

@@ -1,7 +1,7 @@
 """TRL 0.11.4's PPO, one step when told. Runs in the peer's own environment; imports nothing of lastmile or bench.
 
     the first line in:   {"family": …, "config": {…}, "documents": B, "samples": K, …}
-    the first line out:  versions, threads, allocator
+    the first line out:  versions, threads, allocator, bytes of libraries, weights, reference and AdamW's two moments
     then for a line in:  {"lengths": [...]}, tokens of each summary     → {"seconds": …, "tokens": …, "peak_bytes": …}
 
 TRL as its documentation uses it, one PPO epoch and one optimizer step a batch: `generate` in one batch of all B·K
@@ -140,7 +140,30 @@ def step(trainer, lengths, number):
     return [len(response) - 1 for response in responses]  # without the decoder start
 
 
+def held_bytes():
+    """Bytes that this process holds now; where the system does not tell, the most that it held."""
+    if start["device"] == "cuda":
+        return torch.cuda.memory_allocated()
+    try:
+        with open("/proc/self/statm") as pages:
+            return int(pages.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return most_bytes()
+
+
+def most_bytes():
+    """Most that this process held so far: on the GPU, else resident."""
+    if start["device"] == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+libraries = held_bytes()
 trainer = build_trainer()
+trained, frozen = [
+    sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    for model in (trainer.model, trainer.ref_model)
+]
 device = trainer.accelerator.device
 generator = torch.Generator().manual_seed(start["seed"])
 shape = start["documents"], start["document_tokens"]
@@ -152,6 +175,7 @@ told = {
     "threads": torch.get_num_threads(),
     "allocator": allocator(),
     "device": device.type,
+    "fixed_bytes": libraries + 3 * trained + frozen,
 }
 print(json.dumps(told), file=talk)
 for number, line in enumerate(sys.stdin):
@@ -164,11 +188,7 @@ for number, line in enumerate(sys.stdin):
     if device.type == "cuda":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - before
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    answer = {"seconds": seconds, "tokens": sum(found), "peak_bytes": peak}
+    answer = {"seconds": seconds, "tokens": sum(found), "peak_bytes": most_bytes()}
     if found != lengths:
         answer["error"] = f"wrote summaries of {found} tokens, {lengths} were planned"
     print(json.dumps(answer), file=talk)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lastmile.corpus.extractiveness import coverage, density, extractive_fragments
-from lastmile.corpus.text import words
+from lastmile.corpus.text import lower_words
 from lastmile.records import Example, Split
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def describe(
     Words are lower-cased for coverage and density, as published (Grusky et al. 2018).
     """
     examples = sample(split, count, seed)
-    documents = [[word.text.lower() for word in words(example.document)] for example in examples]
-    targets = [[word.text.lower() for word in words(example.target)] for example in examples]
+    documents = [lower_words(example.document) for example in examples]
+    targets = [lower_words(example.target) for example in examples]
     # A target without any word (a lone emoticon as the subject of a mail) has no share to speak of.
     copied = [
         (extractive_fragments(document, target), len(target))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lastmile.corpus.extractiveness import extractive_fragments
 from lastmile.judge.document import Document, Text
 from lastmile.records import Flag
@@ -28,6 +30,6 @@ def find_copies(summary: Text, document: Document, longest_allowed: float, typic
     return tuple(flags)
 
 
-def longest_copy(summary: Text, document: Document) -> int:
+def longest_copy(summary_words: Sequence[str], document_words: Sequence[str]) -> int:
     """The number of words of the longest copied fragment; 0 if no word is in the document."""
-    return max((fragment.length for fragment in extractive_fragments(document.lower, summary.lower)), default=0)
+    return max((fragment.length for fragment in extractive_fragments(document_words, summary_words)), default=0)

@@ -7,15 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from lastmile.config import FLAG_NAMES, LengthReward, PythonReward, Reward, RougeReward
-from lastmile.corpus.text import words
+from lastmile.config import FLAG_NAMES, PythonReward, Reward
 from lastmile.errors import InputError, ShapeError
-from lastmile.judge.flags import find_flags
 from lastmile.judge.learned import LEARNED, Learned
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.python_reward import call_reward, check_reward, load_python_reward
-from lastmile.judge.rouge import Rouge
-from lastmile.judge.shape import length_agreement
+from lastmile.judge.texts import Pairs, TextJudge, TextReward, TextScores, scorable
 from lastmile.records import Example, Flag, Scores, Split, Summary
 
 
@@ -39,6 +36,7 @@ class Judge:
         names: The name of each reward in `Scores.rewards`: `rouge`, `length`, or the function's; numbered where it
             occurs twice.
         flag_names: Every flag that is looked for.
+        texts: Judges what needs the texts alone; `JudgePool` sends it to other processes.
 
     Raises:
         InputError: If a reward function cannot be loaded or a flag is unknown.
@@ -62,7 +60,8 @@ class Judge:
         self.flag_names = (*FLAG_NAMES, *([LEARNED] if learned else []))
         self.profile = profile
         self.names = _distinct([r.path.split(":")[1] if isinstance(r, PythonReward) else r.kind for r in self.rewards])
-        self._rouge = {r.types: Rouge(r.types) for r in self.rewards if isinstance(r, RougeReward)}
+        named = zip(self.names, self.rewards, strict=True)
+        self.texts = TextJudge({name: reward for name, reward in named if isinstance(reward, TextReward)}, profile)
         self._functions = {r.path: load_python_reward(r.path) for r in self.rewards if isinstance(r, PythonReward)}
 
     def __call__(self, examples: Sequence[Example], summaries: Sequence[Sequence[Summary]]) -> Scores:
@@ -76,12 +75,25 @@ class Judge:
             ShapeError: If there is not one list for each document, or the lists differ in length.
             RunError: If a reward function raises or answers with something else than one number a summary.
         """
-        pairs, places = _distinct_pairs(examples, summaries)
+        pairs, places = distinct_pairs(examples, summaries)
+        return self.scores(pairs, places, self.texts(pairs))
+
+    def scores(self, pairs: Pairs, places: np.ndarray, read: TextScores) -> Scores:
+        """Put together what the texts alone say and what the recipe's functions say.
+
+        Args:
+            pairs: N distinct pairs.
+            places: `(B, K)`, the place of each summary among them; see `distinct_pairs`.
+            read: What `texts` says of the N pairs.
+
+        Raises:
+            RunError: As in `__call__`.
+        """
         rewards = {
-            name: self._reward(name, reward, pairs)[places]
+            name: (read.rewards[name] if name in read.rewards else self._reward(name, reward, pairs))[places]
             for name, reward in zip(self.names, self.rewards, strict=True)
         }
-        found = self._flags(pairs)
+        found = self._with_learned(read.flags, pairs)
         penalties = {name: costs[places] for name, costs in _costs(found, self.flag_names).items()}
         flags = tuple(tuple(found[place] for place in row) for row in places)
         weighted = ((reward.weight, rewards[name]) for name, reward in zip(self.names, self.rewards, strict=True))
@@ -93,13 +105,14 @@ class Judge:
         Returns:
             `(B, K)` float64: the rewards with `reads_target: false` minus all penalties; NaN as in `__call__`.
         """
-        pairs, places = _distinct_pairs(examples, summaries)
+        pairs, places = distinct_pairs(examples, summaries)
         weighted = [
             (reward.weight, self._reward(name, reward, pairs)[places])
             for name, reward in zip(self.names, self.rewards, strict=True)
             if isinstance(reward, PythonReward) and not reward.reads_target
         ]
-        penalties = {name: costs[places] for name, costs in _costs(self._flags(pairs), self.flag_names).items()}
+        found = self._with_learned(self.texts.flags(pairs), pairs)
+        penalties = {name: costs[places] for name, costs in _costs(found, self.flag_names).items()}
         return self._total(places.shape, weighted, penalties)
 
     def check(self, examples: Split) -> None:
@@ -120,23 +133,18 @@ class Judge:
         if problems:
             raise InputError.of(problems)
 
-    def _reward(self, name: str, reward: Reward, pairs: Sequence[tuple[Example, Summary]]) -> np.ndarray:
+    def _reward(self, name: str, reward: PythonReward, pairs: Pairs) -> np.ndarray:
         values = np.full(len(pairs), np.nan)
-        scorable = [place for place, (_, summary) in enumerate(pairs) if words(summary.text)]
-        examples, texts = [pairs[place][0] for place in scorable], [pairs[place][1].text for place in scorable]
-        if isinstance(reward, PythonReward):
-            if scorable:
-                shown = examples if reward.reads_target else _without_targets(examples)
-                values[scorable] = call_reward(name, self._functions[reward.path], shown, texts)
-            return values
-        score = length_agreement if isinstance(reward, LengthReward) else self._rouge[reward.types].mean_f1
-        values[scorable] = [score(example.targets, text) for example, text in zip(examples, texts, strict=True)]
+        if places := scorable(pairs):
+            examples, texts = [pairs[place][0] for place in places], [pairs[place][1].text for place in places]
+            shown = examples if reward.reads_target else _without_targets(examples)
+            values[places] = call_reward(name, self._functions[reward.path], shown, texts)
         return values
 
-    def _flags(self, pairs: Sequence[tuple[Example, Summary]]) -> list[tuple[Flag, ...]]:
-        found = [find_flags(example.document, summary, self.profile) for example, summary in pairs]
+    def _with_learned(self, found: Sequence[tuple[Flag, ...]], pairs: Pairs) -> list[tuple[Flag, ...]]:
+        """The flags of the recipe's detector behind the others."""
         if self.learned is None:
-            return found
+            return list(found)
         learned = self.learned([(example.document, summary.text) for example, summary in pairs])
         return [flags + more for flags, more in zip(found, learned, strict=True)]
 
@@ -149,7 +157,7 @@ class Judge:
         return total
 
 
-def _distinct_pairs(
+def distinct_pairs(
     examples: Sequence[Example], summaries: Sequence[Sequence[Summary]]
 ) -> tuple[list[tuple[Example, Summary]], np.ndarray]:
     """The distinct (example, summary) pairs, and the `(B, K)` place of each summary among them."""

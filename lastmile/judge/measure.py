@@ -11,7 +11,7 @@ import numpy as np
 
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.extractiveness import coverage, density, extractive_fragments
-from lastmile.corpus.text import words
+from lastmile.corpus.text import lower_words, words
 from lastmile.errors import InputError
 from lastmile.judge.document import form, read_document
 from lastmile.judge.facts import unsupported_facts
@@ -121,9 +121,9 @@ def measure(
             row |= _flagged(summary.text, found, names) | _against_document(example.document, summary.text)
         if example.facts:
             row |= _against_facts(example, summary.text, {flag.name for flag in wrong})
-        row["repeated_trigrams"] = _repeated(_grams(_tokens(summary.text), 3))
+        row["repeated_trigrams"] = _repeated(_grams(lower_words(summary.text), 3))
         rows.append(row)
-    for row, shares in zip(rows, _distinct([_grams(_tokens(s.text), 2) for s in summaries]), strict=True):
+    for row, shares in zip(rows, _distinct([_grams(lower_words(s.text), 2) for s in summaries]), strict=True):
         row["distinct_2"] = shares
     return Measures(_stack(rows), tuple(flags))
 
@@ -154,7 +154,7 @@ def _flagged(text: str, flags: Iterable[Flag], looked_for: Iterable[str]) -> Row
 
 
 def _against_document(document: str, text: str) -> Row:
-    read, own = read_document(document), _tokens(text)
+    read, own = read_document(document), lower_words(text)
     content = [word for token in own if (word := form(token))[:1].isalpha() and word not in STOP_WORDS]
     row: Row = {"absent_words": (sum(stem(word) not in read.stems for word in content), len(content))}
     for n in (1, 2, 3, 4):
@@ -180,8 +180,8 @@ def _against_facts(example: Example, text: str, wrong: Collection[str]) -> Row:
 
 def _facts_told(example: Example, text: str) -> int:
     """How many of the document's facts the text tells, in any of their accepted forms."""
-    told = f" {' '.join(_tokens(text))} "
-    return sum(any(f" {' '.join(_tokens(form))} " in told for form in forms) for forms in example.facts.values())
+    told = f" {' '.join(lower_words(text))} "
+    return sum(any(f" {' '.join(lower_words(form))} " in told for form in forms) for forms in example.facts.values())
 
 
 def _repeated(grams: Sequence[tuple[str, ...]]) -> tuple[float, float]:
@@ -196,10 +196,6 @@ def _distinct(bigrams: Sequence[Sequence[tuple[str, ...]]]) -> list[tuple[float,
     """
     counts = Counter(gram for grams in bigrams for gram in grams)
     return [(sum(1 / counts[gram] for gram in grams), len(grams)) for grams in bigrams]
-
-
-def _tokens(text: str) -> list[str]:
-    return [word.text.lower() for word in words(text)]
 
 
 def _grams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from lastmile.corpus.text import lower_words
 from lastmile.judge.copying import longest_copy
-from lastmile.judge.document import Text, read_document
 from lastmile.judge.lexicon import STOP_WORDS
 from lastmile.judge.shape import is_punctuated
 from lastmile.records import Example
@@ -74,11 +74,11 @@ def profile_targets(examples: Iterable[Example], cased: bool, limit: int = 20_00
     capital: Counter[str] = Counter()
     small: Counter[str] = Counter()
     for example in islice(examples, limit):
-        document = read_document(example.document)
+        document = lower_words(example.document)
         for target in example.targets:
-            text = Text(target)
-            lengths.append(len(text))
-            copied.append(longest_copy(text, document))
+            written = lower_words(target)
+            lengths.append(len(written))
+            copied.append(longest_copy(written, document))
             punctuated += is_punctuated(target)
         for text in (example.document, *example.targets):
             for word in _MIDDLE.findall(text):

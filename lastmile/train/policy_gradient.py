@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from lastmile.config import Recipe
 from lastmile.corpus.tokens import TokenizedSplit
 from lastmile.errors import InputError
-from lastmile.judge.judge import Judge
+from lastmile.judge.pool import JudgePool
 from lastmile.learn.advantages import RunningScale, baseline_advantages, leave_one_out_advantages
 from lastmile.learn.kl import adapt_coefficient, k1, k3
 from lastmile.learn.losses import likelihood_loss, policy_gradient_loss
@@ -28,14 +30,16 @@ class PolicyGradientStage(Stage):
     Args:
         policy: The model being trained; starts equal to the reference.
         reference: The likelihood model, frozen; KL is measured against it.
-        judge: Rewards and penalties.
+        judge: Rewards and penalties, in processes of their own where there are any.
         split: Tokenised training documents.
         recipe: The whole recipe.
     """
 
     name = "policy_gradient"
 
-    def __init__(self, policy: Policy, reference: Policy, judge: Judge, split: TokenizedSplit, recipe: Recipe) -> None:
+    def __init__(
+        self, policy: Policy, reference: Policy, judge: JudgePool, split: TokenizedSplit, recipe: Recipe
+    ) -> None:
         settings = recipe.policy_gradient
         super().__init__(
             policy,
@@ -69,15 +73,21 @@ class PolicyGradientStage(Stage):
         return self._reference[0]
 
     def training_step(self, part: StepPart, index: int) -> Tensor:
-        """One micro-batch of: rollout → judge → returns → advantages → log-probabilities → loss."""
+        """One micro-batch of: rollout → judge → KL → log-probabilities → returns → advantages → loss.
+
+        Neither the reference pass nor the forward pass needs scores, so both run while the summaries are judged.
+        """
         batch = part.batch
         encoded = self.policy.encode(batch.document_ids, batch.document_mask)
         rollout = self.rollout(encoded.detach(), batch, part.step)
         summaries = read_summaries(self.policy, rollout)
-        scores = self.judge(batch.examples, summaries)
-        returns, kl = self.returns(scores, rollout, encoded.detach(), batch)
-        advantages = self.advantages(returns, encoded.detach(), batch)
+        judging = self.judge.begin(batch.examples, summaries)
+        judging_greedy = self.begin_greedy(encoded.detach(), batch)
+        kl = self.kl(rollout, encoded.detach(), batch)
         log_probs, target_log_probs = self.log_probs(encoded, rollout, batch)
+        scores = judging()
+        returns = self.returns(scores, kl)
+        advantages = self.advantages(returns, judging_greedy)
         loss = policy_gradient_loss(
             log_probs,
             advantages / self.scale.deviation,
@@ -100,30 +110,37 @@ class PolicyGradientStage(Stage):
         torch.clear_autocast_cache()
         return rollout
 
+    def begin_greedy(self, encoded: Encoded, batch: TokenBatch) -> Callable[[], Scores] | None:
+        """Write and begin to judge the greedy summaries that are SCST's baseline; None for other methods."""
+        if self.settings.method != "scst":
+            return None
+        written = greedy(self.policy, encoded, self.sampling.max_new_tokens)
+        torch.clear_autocast_cache()
+        return self.judge.begin(batch.examples, read_summaries(self.policy, written))
+
     @torch.no_grad()
-    def returns(
-        self, scores: Scores, rollout: Rollout, encoded: Encoded, batch: TokenBatch
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Rewards minus penalties minus β·k1: what is maximised. `(B, K)`, NaN where unscored."""
+    def kl(self, rollout: Rollout, encoded: Encoded, batch: TokenBatch) -> dict[str, Tensor]:
+        """Two estimates of the KL to the reference, `(B, K)` in nats a summary: `kl` by k1, `kl_k3` by k3."""
         ids, mask, temperature = rollout.summary_ids, rollout.summary_mask, self.sampling.temperature
         reference_encoded = self.reference.encode(batch.document_ids, batch.document_mask)
         reference_log_probs = score(self.reference, reference_encoded, ids, mask, temperature)
         # Truncation bends the distribution that samples come from, but KL is of the policy itself.
         log_probs = rollout.log_probs if rollout.kept is None else score(self.policy, encoded, ids, mask, temperature)
-        kl = {"kl": k1(log_probs, reference_log_probs, mask), "kl_k3": k3(log_probs, reference_log_probs, mask)}
-        totals = torch.as_tensor(scores.total, dtype=torch.float32, device=ids.device)
-        return totals - self.kl_coefficient * kl["kl"], kl
+        return {"kl": k1(log_probs, reference_log_probs, mask), "kl_k3": k3(log_probs, reference_log_probs, mask)}
 
-    def advantages(self, returns: Tensor, encoded: Encoded, batch: TokenBatch) -> Tensor:
+    def returns(self, scores: Scores, kl: dict[str, Tensor]) -> Tensor:
+        """Rewards minus penalties minus β·k1: what is maximised. `(B, K)`, NaN where unscored."""
+        totals = torch.as_tensor(scores.total, dtype=torch.float32, device=kl["kl"].device)
+        return totals - self.kl_coefficient * kl["kl"]
+
+    def advantages(self, returns: Tensor, judging_greedy: Callable[[], Scores] | None) -> Tensor:
         """How much better each sample did than the method's baseline."""
+        if judging_greedy is not None:
+            total = judging_greedy().total
+            return baseline_advantages(returns, torch.as_tensor(total, dtype=returns.dtype, device=returns.device))
         if self.settings.method == "rloo":
             return leave_one_out_advantages(returns)
-        if self.settings.method == "reinforce":
-            return baseline_advantages(returns, torch.tensor(self.scale.mean))
-        written = greedy(self.policy, encoded, self.sampling.max_new_tokens)
-        torch.clear_autocast_cache()
-        total = self.judge(batch.examples, read_summaries(self.policy, written)).total
-        return baseline_advantages(returns, torch.as_tensor(total, dtype=returns.dtype, device=returns.device))
+        return baseline_advantages(returns, torch.tensor(self.scale.mean))
 
     def log_probs(self, encoded: Encoded, rollout: Rollout, batch: TokenBatch) -> tuple[Tensor, Tensor | None]:
         """Score the samples, and the target as one more row of the same pass where the sampling is plain."""

@@ -101,6 +101,11 @@ class Stage(pl.LightningModule):
         norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), limit)
         self.statistics.maximum(gradient_norm=norm.item(), learning_rate=optimizer.param_groups[0]["lr"])
 
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer, optimizer_closure=None) -> None:
+        """Drop the gradients with the step: the next forward pass is when memory is shortest."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        optimizer.zero_grad(set_to_none=True)
+
     def train_dataloader(self) -> DataLoader:
         """This device's micro-batches, from the step that training stands at."""
         trainer = self.trainer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import sys
@@ -23,6 +24,7 @@ from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.judge import Judge
 from lastmile.judge.learned import LEARNED, Learned
 from lastmile.judge.metrics import METRICS
+from lastmile.judge.pool import JudgePool
 from lastmile.judge.profile import TargetProfile, profile_targets
 from lastmile.policy.build import build_small_policy
 from lastmile.policy.detector import Detector, load_detector, read_settings
@@ -250,16 +252,32 @@ def fit_policy_gradient(prepared: Prepared) -> None:
     recipe, run = prepared.recipe, prepared.run
     settings = recipe.policy_gradient
     reference = load_policy(str(run.path / "baseline"))
-    stage = PolicyGradientStage(prepared.policy, reference, prepared.judge, prepared.train, recipe)
-    _fit(
-        prepared,
-        stage,
-        select_by=settings.select_by,
-        patience=settings.stop.patience,
-        checkpoint="best",
-        stop=settings.stop,
-        last="last",
-    )
+    with JudgePool(prepared.judge, judge_workers(recipe.hardware)) as judge:
+        stage = PolicyGradientStage(prepared.policy, reference, judge, prepared.train, recipe)
+        _fit(
+            prepared,
+            stage,
+            select_by=settings.select_by,
+            patience=settings.stop.patience,
+            checkpoint="best",
+            stop=settings.stop,
+            last="last",
+        )
+
+
+def judge_workers(hardware: Hardware) -> int:
+    """Processes that judge while the model is at work, in each training process.
+
+    `auto` is 0 on a CPU: there the model keeps every core busy. Beside an accelerator the cores idle: as many as fall
+    to each device, less one for the training process, and no more than 8, which judge a large batch while it is scored.
+    """
+    if hardware.judge_workers != "auto":
+        return hardware.judge_workers
+    if hardware.accelerator == "cpu" or not torch.accelerator.is_available():
+        return 0
+    devices = torch.accelerator.device_count() if hardware.devices == "auto" else hardware.devices
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(0, min(8, cores // devices - 1))
 
 
 def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, stop=None, last=None) -> None:

@@ -1,6 +1,7 @@
 """Each benchmark runs on the tiny shape and writes what `table` reads. Times themselves are not tested."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 from bench.__main__ import app
 from bench.peer import peer_python
 from bench.places import peers_folder
+from bench.startup import first_step
 from bench.table import markdown
+from lastmile.errors import RunError
 
 CHECKOUT = Path(__file__).parent.parent.parent
 SMALL = ["--shape", "tiny", "--document-tokens", "12", "--summary-tokens", "8", "--rounds", "1", "--threads", "1"]
@@ -92,6 +95,28 @@ def test_reward(bench, monkeypatch):
     assert flags["ours"]["summaries_per_second"] > 0
 
 
+def test_judge(bench, tmp_path, monkeypatch):
+    monkeypatch.delenv("LASTMILE_DATA", raising=False)
+    monkeypatch.setattr("bench.judge.SCORING_SECONDS", 0.05)
+    overlapped, alone = bench("judge", "--documents", "5", "--samples", "2")
+    check(overlapped, floor=False), check(alone, floor=False)
+    assert overlapped["facts"]["seconds the model scores meanwhile"] == 0.05
+    assert "| a step's wait for the judge: worker processes beside 1 s of scoring, against none |" in markdown(tmp_path)
+
+
+def test_startup(bench, tmp_path):
+    found = bench("startup")
+    assert [one["name"] for one in found] == ["startup, --help", "startup, likelihood", "startup, policy gradient"]
+    shown, *stages = [one["ours"]["seconds"]["median"] for one in found]
+    assert all(seconds > shown > 0 for seconds in stages)
+    assert "| `lastmile --help` | ≤ 0.5 s |" in markdown(tmp_path)
+
+
+def test_a_start_that_fails_says_why(tmp_path):
+    with pytest.raises(RunError, match=r"ended before its first step of likelihood:\n`hardware`: .*martian"):
+        first_step("likelihood", ["hardware.accelerator=martian"], dict(os.environ))
+
+
 def test_likelihood_alone(bench):
     (one,) = bench("likelihood", "--documents", "32", "--no-peer")
     assert one["facts"] == {"pairs": 32, "optimizer steps a turn": 2}
@@ -122,8 +147,9 @@ def test_scale(bench, tmp_path):
 
 
 def test_memory_alone(bench):
-    (one,) = bench("memory", "--documents", "2", "--samples", "2", "--no-peer")
-    assert one["ours"]["bytes"]["median"] > 50e6
+    whole, above = bench("memory", "--documents", "2", "--samples", "2", "--no-peer")
+    assert whole["ours"]["bytes"]["median"] > above["ours"]["bytes"]["median"] > 0
+    assert whole["ours"]["bytes"]["median"] > 50e6
 
 
 def test_a_peer_that_is_not_there(tmp_path, monkeypatch):
@@ -143,5 +169,6 @@ def test_step_and_memory_against_trl(bench):
     (step,) = bench("step", "--documents", "2", "--samples", "3")
     check(step)
     assert step["peer"]["program"].startswith("TRL 0.11.4")
-    (memory,) = bench("memory", "--documents", "1", "--samples", "3")
+    memory, above = bench("memory", "--documents", "1", "--samples", "3")
     assert memory["peer"]["bytes"]["median"] > 50e6
+    assert memory["peer"]["bytes"]["median"] > above["peer"]["bytes"]["median"] > 0

@@ -36,8 +36,8 @@ def test_copies_longer_than_targets_copy():
     assert flag.text == "FIREFIGHTERS in Bergen pulled 12 people out of a"
     assert flag.evidence == "Firefighters in Bergen pulled 12 people out of a"
     assert flag.cost == pytest.approx(1 / 10), "one word beyond eight"
-    assert longest_copy(summary, read_document(DOCUMENT)) == 9
-    assert longest_copy(Text("zebra"), read_document(DOCUMENT)) == 0
+    assert longest_copy(summary.lower, read_document(DOCUMENT).lower) == 9
+    assert longest_copy(["zebra"], read_document(DOCUMENT).lower) == 0
     assert find_copies(summary, read_document(DOCUMENT), 9, 10) == ()
 
 

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pytest
+import torch
 from small import metrics, small_recipe, small_run, taught_checkpoint, tiny_checkpoint, weights, write_corpus
 
+from lastmile.config import Hardware
 from lastmile.errors import InputError, RunError
 from lastmile.judge.judge import Judge
+from lastmile.judge.pool import JudgePool
 from lastmile.train.policy_gradient import PolicyGradientStage
 from lastmile.train.run import RunFolder
-from lastmile.train.tune import tune
+from lastmile.train.tune import judge_workers, tune
 
 
 def stage_2(tmp_path, *settings, **more):
@@ -92,8 +98,8 @@ def test_row23_nan_is_counted_and_teaches_nothing(tmp_path, monkeypatch):
     seen = []
     advantages = PolicyGradientStage.advantages
 
-    def watched(self, returns, encoded, batch):
-        found = advantages(self, returns, encoded, batch)
+    def watched(self, returns, judging_greedy):
+        found = advantages(self, returns, judging_greedy)
         seen.append((returns.isnan(), found))
         return found
 
@@ -176,6 +182,48 @@ def test_bf16_mixed_runs_both_stages(tmp_path):
     assert 0 < abs(rounded_loss - loss) < 0.01 * loss, "bfloat16 rounds, and no more than that"
     assert all(np.isfinite(row["gradient_norm"]) and row["gradient_norm"] > 0 for row in rows)
     assert weights(run, "last") != weights(run, "baseline")
+
+
+def test_scst_judges_samples_and_greedy_summaries_in_workers_to_the_same_end(tmp_path):
+    settings = "policy_gradient.method=scst", "penalties.copy=0.5"
+    alone = stage_2(tmp_path / "alone", *settings)
+    beside = stage_2(tmp_path / "beside", *settings, "hardware.judge_workers=1")
+    assert metrics(alone) == metrics(beside)
+    assert weights(alone, "last") == weights(beside, "last") != weights(alone, "baseline")
+
+
+def test_a_judging_process_that_is_killed_ends_the_run_with_one_sentence(tmp_path, monkeypatch):
+    def killing(self, *given, begin=JudgePool.begin):
+        if self._processes is not None:
+            os.kill(next(iter(self._processes._processes)), signal.SIGKILL)
+        return begin(self, *given)
+
+    monkeypatch.setattr(JudgePool, "begin", killing)
+    with pytest.raises(RunError) as error:
+        stage_2(tmp_path, "hardware.judge_workers=1")
+    assert str(error.value) == (
+        "a process that judges summaries died before it answered: killed, perhaps for want of memory. "
+        f"`lastmile tune --resume {tmp_path / 'run'}` goes on from the last validation"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "accelerators", "workers"),
+    [
+        ({}, 0, 0),
+        ({"accelerator": "cpu"}, 4, 0),
+        ({}, 4, 3),  # 16 cores, 4 devices
+        ({"devices": 1}, 4, 8),
+        ({"devices": 16}, 16, 0),
+        ({"accelerator": "cpu", "judge_workers": 5}, 0, 5),
+        ({"judge_workers": 0}, 4, 0),
+    ],
+)
+def test_workers_where_nothing_is_said(settings, accelerators, workers, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: accelerators > 0)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: accelerators)
+    assert judge_workers(Hardware(**settings)) == workers
 
 
 def test_every_sample_is_judged_once_a_step(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ Exactly holds on one machine with one number of threads: another number rounds d
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -128,6 +129,16 @@ def test_row16_control_c_leaves_a_run_that_goes_on(tmp_path, recipe, uninterrupt
     run = interrupted_in_stage_2(tmp_path / "run", recipe, monkeypatch)
     assert metrics(run, "policy_gradient", "train")[-1]["step"] == 5
     tune(run.recipe, run)
+    assert_same(run, uninterrupted)
+
+
+def test_row16_workers_that_judge_change_nothing_and_end_with_control_c(tmp_path, recipe, uninterrupted, monkeypatch):
+    """Judged in two processes, interrupted and resumed: as in one process without a break."""
+    hardware = recipe.hardware.model_copy(update={"judge_workers": 2})
+    run = interrupted_in_stage_2(tmp_path / "run", recipe.model_copy(update={"hardware": hardware}), monkeypatch)
+    assert multiprocessing.active_children() == []
+    tune(run.recipe, run)
+    assert run.recipe.hardware.judge_workers == 2
     assert_same(run, uninterrupted)
 
 

@@ -166,3 +166,17 @@ def test_statistics_of_parts_weigh_by_their_size_and_leave_nan_out():
     two.maximum(gap=0.25)
     joined = StepStatistics().merge([(dict(s.sums), s.maxima) for s in (one, two)])
     assert joined == {"words": 8.0, "kl": 4.0, "gap": 0.5}  # (3·10 + 1·2) / 4
+
+
+def test_gradients_go_with_their_step(tmp_path, monkeypatch):
+    """The forward pass, when memory is shortest, finds none; parts of one step add up before that."""
+    seen = []
+
+    def watched(self, part, index, real=PolicyGradientStage.training_step):
+        seen.append(any(weight.grad is not None for weight in self.policy.parameters()))
+        return real(self, part, index)
+
+    monkeypatch.setattr(PolicyGradientStage, "training_step", watched)
+    recipe = small_recipe(write_corpus(tmp_path / "data"), "likelihood.epochs=0", "hardware.accumulate=2")
+    small_run(tmp_path / "run", recipe)
+    assert seen == [False, True] * 3
