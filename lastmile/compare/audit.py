@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lastmile import __version__
 from lastmile.compare.runs import corpus_of, decoded_file, read_decoded
 from lastmile.compare.significance import holm, interval, resample, samples_for, two_sided_p
-from lastmile.config import Recipe
+from lastmile.compare.support import Supports
+from lastmile.compare.witness import DOUBT, OF_MODEL, UNSUPPORTED, describe, model_witness, witness_of
 from lastmile.corpus.files import Problem, read_rows
 from lastmile.errors import InputError
 from lastmile.judge.consistency import judge_consistency
@@ -24,9 +26,8 @@ from lastmile.records import Corpus, Example, Flag, Summary
 from lastmile.train.run import RunFolder
 
 STAGE = "policy_gradient"
-DOUBT, FACTS, TOTAL, NAMES, NUMBERS = "doubt", "wrong_facts", "total", "names", "numbers"
+TOTAL, NAMES, NUMBERS = "total", "names", "numbers"
 SHOWN = ("words", "copied_trigrams", "coverage", "density", NAMES, NUMBERS, "repeated_trigrams", "flag_rate", "rougeL")
-UNSUPPORTED = ("unsupported_word", "unsupported_entity", "unsupported_number")
 FALSE = ("unrelated", "contradiction", "wrong_speaker")  # what else the witness would doubt
 # What tells of the same fault by other means than the flag, and no recipe can price.
 OTHER_WITNESSES = {"repetition": "repeated_trigrams", "copy": "density"}
@@ -56,21 +57,36 @@ class Pair:
 
 
 def audit_run(
-    path: Path, bootstrap_samples: int = 2000, seed: int = 1, say: Callable[[str], None] = lambda text: None
+    path: Path,
+    bootstrap_samples: int = 2000,
+    seed: int = 1,
+    say: Callable[[str], None] = lambda text: None,
+    semantic: str | None = None,
+    nli: str | None = None,
 ) -> dict[str, Any]:
     """Hold late summaries against early ones, and what the flags say against a witness that training did not hear.
 
     Two pairs are looked at: the first validation of the policy-gradient stage against the last, from `samples.jsonl`;
     and the likelihood model against the best checkpoint on the test documents, where `compare` decoded them.
 
+    Args:
+        path: The run.
+        bootstrap_samples: Resamples.
+        seed: Of the resamples.
+        say: Told what is looked at.
+        semantic: An encoder, by name or path, whose doubt is the witness.
+        nli: A classifier for natural language inference, instead.
+
     Returns:
         Plain data: `run`, `witness`, `pairs` (`measures`, `flags` and `suspicious` each) and `signature`.
 
     Raises:
-        InputError: If there is no such run, it has no two validations to compare, or its data are gone or changed.
+        InputError: If there is no such run, it has no two validations to compare, its data are gone or changed, or the
+            witness cannot be loaded or was trained on.
     """
     run = RunFolder.open(path)
     recipe = run.recipe
+    model = model_witness(recipe, semantic, nli)
     sampled = _sampled(run)
     corpus = corpus_of(run)
     pairs = [_sampled_pair(sampled, corpus, run)]
@@ -80,15 +96,18 @@ def audit_run(
         say(f"{run.path} has no test summaries of both checkpoints: {command} adds them to the audit")
     else:
         pairs.append(decoded)
-    witness = witness_of(recipe, has_facts=bool(pairs[0].examples[0].facts))
-    judge = Judge(recipe.rewards, recipe.penalties, run.profile)
+    if model is None:
+        witness = witness_of(recipe, has_facts=bool(pairs[0].examples[0].facts))
+    else:
+        witness = OF_MODEL[next(iter(model.models))]
+    judge = Judge(recipe.rewards, recipe.penalties, run.profile).to("cuda" if torch.cuda.is_available() else "cpu")
     found = []
     for pair in pairs:
         say(f"{pair.name}: {len(pair.examples)} documents")
-        found.append(_audit(pair, judge, witness, bootstrap_samples, seed))
+        found.append(_audit(pair, judge, witness, model, bootstrap_samples, seed))
     return {
         "run": str(path),
-        "witness": {"name": witness, "is": _describe(witness)},
+        "witness": {"name": witness, "is": describe(witness, recipe, semantic or nli)},
         "priced": {name: coefficient for name, coefficient in recipe.penalties.items() if coefficient},
         "pairs": found,
         "signature": {
@@ -100,32 +119,6 @@ def audit_run(
             "bootstrap_seed": seed,
         },
     }
-
-
-def witness_of(recipe: Recipe, has_facts: bool) -> str | None:
-    """The detector of unsupported statements that the run did not train against; None where it used them all.
-
-    The facts of the demo corpus are the best witness, for they are known and not guessed.
-    """
-    priced = {name for name, coefficient in recipe.penalties.items() if coefficient}
-    if has_facts:
-        return FACTS
-    if "consistency" not in priced:
-        return DOUBT
-    return next((f"flag/{name}" for name in UNSUPPORTED if name not in priced), None)
-
-
-def _describe(witness: str | None) -> str:
-    if witness == FACTS:
-        return "summaries with a wrong fact, by the corpus' own list of facts"
-    if witness == DOUBT:
-        return (
-            "1 − the calibrated probability of consistency; not priced in this run, but it reads some of the same "
-            "words as the unsupported_… flags, so it is a witness and no oracle"
-        )
-    if witness is None:
-        return "none: the run priced every detector of unsupported statements"
-    return f"the flag `{witness.removeprefix('flag/')}`, which the run did not price"
 
 
 def _sampled(run: RunFolder) -> dict[int, dict[str, Summary]]:
@@ -170,8 +163,10 @@ def _decoded_pair(run: RunFolder, corpus: Corpus) -> Pair | None:
     return Pair("likelihood → best checkpoint, test documents", examples, early, late)
 
 
-def _audit(pair: Pair, judge: Judge, witness: str | None, bootstrap_samples: int, seed: int) -> dict[str, Any]:
-    early, late = _statistics(pair, judge, witness)
+def _audit(
+    pair: Pair, judge: Judge, witness: str | None, model: Supports | None, bootstrap_samples: int, seed: int
+) -> dict[str, Any]:
+    early, late = _statistics(pair, judge, witness, model)
     names = [name for name in early if name in late]
     rewards = [name for name in names if name.startswith("reward/")]
     shown = [name for name in dict.fromkeys((TOTAL, *rewards, *SHOWN, witness)) if name in names]
@@ -203,7 +198,9 @@ def _audit(pair: Pair, judge: Judge, witness: str | None, bootstrap_samples: int
     }
 
 
-def _statistics(pair: Pair, judge: Judge, witness: str | None) -> list[dict[str, Statistic]]:
+def _statistics(
+    pair: Pair, judge: Judge, witness: str | None, model: Supports | None
+) -> list[dict[str, Statistic]]:
     """Everything that is measured of the early and of the late summaries."""
     scores = judge(pair.examples, [list(both) for both in zip(pair.early, pair.late, strict=True)])
     profile = judge.profile
@@ -222,6 +219,9 @@ def _statistics(pair: Pair, judge: Judge, witness: str | None) -> list[dict[str,
                 for example, summary in zip(pair.examples, summaries, strict=True)
             )
             own[DOUBT] = np.array([1 - one.probability for one in judged])
+        if model is not None:
+            texts_of = [(e.document, summary.text) for e, summary in zip(pair.examples, summaries, strict=True)]
+            own |= {OF_MODEL[kind]: values for kind, values in model.doubts(texts_of).items()}
         statistics |= _spared(pair.examples, texts, named, [row[side] for row in scores.flags], judge.penalties)
         for name, values in own.items():
             known = np.isfinite(values)

@@ -71,7 +71,8 @@ def compare_runs(
     corpus = corpus_of(first)
     examples = [corpus.test[i] for i in range(len(corpus.test))]
     _check_predictions(predictions or {}, len(examples))
-    judge = Judge(recipe.rewards, recipe.penalties, first.profile)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    judge = Judge(recipe.rewards, recipe.penalties, first.profile).to(device)
     systems: list[System] = []
     hashes: dict[str, str] = {}
     written: dict[str, list[list[Summary]]] = {}
@@ -80,7 +81,7 @@ def compare_runs(
         for checkpoint, name in (("baseline", LIKELIHOOD), ("best", POLICY_GRADIENT)):
             if not run.has(checkpoint):
                 continue
-            policy = load_policy(str(run.path / checkpoint)).to("cuda" if torch.cuda.is_available() else "cpu")
+            policy = load_policy(str(run.path / checkpoint)).to(device)
             hashes[f"{run.path.name}/{checkpoint}"] = key = weights_hash(policy)
             split = tokenize(corpus.test, policy, run.recipe)
             decoder = _Decoder(run, policy, split, settings, key, written, say)

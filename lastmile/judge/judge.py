@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lastmile.config import FLAG_NAMES, LengthReward, PythonReward, Reward, RougeReward
+from lastmile.config import FLAG_NAMES, LengthReward, ModelReward, PythonReward, Reward, RougeReward
 from lastmile.corpus.text import words
 from lastmile.errors import InputError, ShapeError
 from lastmile.judge.flags import find_flags
+from lastmile.judge.models import load_models
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.python_reward import call_reward, check_reward, load_python_reward
 from lastmile.judge.rouge import Rouge
 from lastmile.judge.shape import length_agreement
 from lastmile.records import Example, Flag, Scores, Split, Summary
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Judge:
@@ -34,11 +39,10 @@ class Judge:
         profile: What the corpus' targets are like.
 
     Attributes:
-        names: The name of each reward in `Scores.rewards`: `rouge`, `length`, or the function's; numbered where it
-            occurs twice.
+        names: The name of each reward in `Scores.rewards`: its kind, or the function's; numbered where it occurs twice.
 
     Raises:
-        InputError: If a reward function cannot be loaded or a flag is unknown.
+        InputError: If a reward function or a model cannot be loaded or a flag is unknown.
     """
 
     def __init__(self, rewards: Sequence[Reward], penalties: Mapping[str, float], profile: TargetProfile):
@@ -53,6 +57,13 @@ class Judge:
         self.names = _distinct([r.path.split(":")[1] if isinstance(r, PythonReward) else r.kind for r in self.rewards])
         self._rouge = {r.types: Rouge(r.types) for r in self.rewards if isinstance(r, RougeReward)}
         self._functions = {r.path: load_python_reward(r.path) for r in self.rewards if isinstance(r, PythonReward)}
+        self._models = load_models(self.rewards)
+
+    def to(self, device: torch.device | str) -> Judge:
+        """Move the models that reward; returns self."""
+        for model in self._models.values():
+            model.to(device)
+        return self
 
     def __call__(self, examples: Sequence[Example], summaries: Sequence[Sequence[Summary]]) -> Scores:
         """Judge K summaries of each of B documents; each distinct summary of a document is judged once.
@@ -86,7 +97,7 @@ class Judge:
         weighted = [
             (reward.weight, self._reward(name, reward, pairs)[places])
             for name, reward in zip(self.names, self.rewards, strict=True)
-            if isinstance(reward, PythonReward) and not reward.reads_target
+            if not reward.reads_target
         ]
         penalties = {name: costs[places] for name, costs in _costs(self._flags(pairs)).items()}
         return self._total(places.shape, weighted, penalties)
@@ -113,6 +124,11 @@ class Judge:
         values = np.full(len(pairs), np.nan)
         scorable = [place for place, (_, summary) in enumerate(pairs) if words(summary.text)]
         examples, texts = [pairs[place][0] for place in scorable], [pairs[place][1].text for place in scorable]
+        if isinstance(reward, ModelReward):
+            values[scorable] = self._models[reward](
+                [(e.document, text) for e, text in zip(examples, texts, strict=True)]
+            )
+            return values
         if isinstance(reward, PythonReward):
             if scorable:
                 shown = examples if reward.reads_target else _without_targets(examples)

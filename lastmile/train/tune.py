@@ -22,6 +22,7 @@ from lastmile.corpus.tokens import TokenizedSplit, tokenize_split
 from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.judge import Judge
 from lastmile.judge.metrics import METRICS
+from lastmile.judge.models import check_models
 from lastmile.judge.profile import profile_targets
 from lastmile.policy.build import build_small_policy
 from lastmile.policy.load import check_model, is_cased, load_policy
@@ -44,6 +45,7 @@ def check_recipe(recipe: Recipe) -> None:
         InputError: With all problems at once.
     """
     problems = check_model(recipe.model, recipe.hardware, recipe.data.max_document_tokens)
+    problems += check_models(recipe.rewards)
     problems += _hardware_problems(recipe)
     problems += [
         f"`policy_gradient.select_by.{name}`: no such metric.{did_you_mean(name, METRICS)}"
