@@ -21,6 +21,7 @@ from lastmile.policy.pretrained import (
 
 LONGEST_WINDOW = 512
 TOKENS_A_BATCH = 4096
+DEPTH = 5 / 6  # of the layers, rounded: chosen on labelled summaries, see docs/flags/semantic.md
 
 
 class Encoder:
@@ -45,8 +46,8 @@ class Encoder:
     def read(self, texts: Sequence[str]) -> list[np.ndarray]:
         """The words of each text, as `lastmile.corpus.text.words` finds them, as vectors of length 1.
 
-        A word's vector is the mean over its tokens' last states. Where two windows hold a word, the one counts in which
-        it stands further from a cut.
+        A word's vector is the mean over its tokens' states at `DEPTH`. Where two windows hold a word, the one counts in
+        which it stands further from a cut.
 
         Returns:
             For each text `(W, D)` float32; rows of 0 for words that the tokenizer has no token for.
@@ -83,12 +84,14 @@ class Encoder:
         return [vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12) for vectors in read]
 
     def _states(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """`(N, T, D)` float32: the last states of N windows, padded at their end."""
+        """`(N, T, D)` float32: the states of N windows after `DEPTH` of the layers, padded at their end."""
         device = next(self.model.parameters()).device
         inputs = self.tokenizer.pad({"input_ids": list(rows)}, padding_side="right", return_tensors="pt").to(device)
         with full_precision(device):
-            states = self.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-        return states.last_hidden_state.float().cpu().numpy()
+            layers = self.model(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], output_hidden_states=True
+            ).hidden_states
+        return layers[round(DEPTH * (len(layers) - 1))].float().cpu().numpy()
 
 
 def check_encoder(name: str, revision: str | None = None) -> list[str]:

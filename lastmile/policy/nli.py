@@ -39,13 +39,15 @@ class NLI:
         return self
 
     def pieces(self, text: str) -> list[str]:
-        """The text itself, or, if it has more than `max_piece` tokens, its consecutive parts."""
+        """The text itself, or, with more than `max_piece` tokens, its parts: halved until they are short enough."""
         encoded = self.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
         )
-        places = [place for place in encoded["offset_mapping"] if place[1] > place[0]]
-        starts = [places[number][0] for number in range(0, len(places), self.max_piece)]
-        return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+        count = len(encoded["input_ids"])
+        if count <= self.max_piece:
+            return [text]
+        middle = encoded["offset_mapping"][count // 2][0]
+        return self.pieces(text[:middle]) + self.pieces(text[middle:])
 
     def entailments(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         """The probability that each premise entails its hypothesis; neither longer than `pieces` makes them.
