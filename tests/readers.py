@@ -31,12 +31,15 @@ def _config(layers: int, **settings: object) -> BertConfig:
     )
 
 
-def encoder_checkpoint(folder: Path, layers: int = 4) -> str:
-    """A BERT of random weights. Without layers a token's vector is its embedding, wherever it stands."""
+def encoder_checkpoint(folder: Path, flat: bool = False) -> str:
+    """A BERT of random weights; a flat one sees no context: a token's vector is its embedding, wherever it stands."""
     torch.manual_seed(0)
-    model = BertModel(_config(layers))
-    if not layers:
+    model = BertModel(_config(4))
+    if flat:
         torch.nn.init.zeros_(model.embeddings.position_embeddings.weight)
+        for layer in model.encoder.layer:
+            for added in (layer.attention.output.dense, layer.output.dense):
+                torch.nn.init.zeros_(added.weight)
     model.save_pretrained(folder)
     reader_tokenizer().save_pretrained(folder)
     return str(folder)

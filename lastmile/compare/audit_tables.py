@@ -16,8 +16,8 @@ LABELS = {
     "names": "names a summary",
     "numbers": "numbers a summary",
     "doubt": "witness: doubt",
-    "semantic_doubt": "witness: semantic doubt",
-    "nli_doubt": "witness: NLI doubt",
+    "semantic_doubt": "semantic doubt",
+    "nli_doubt": "NLI doubt",
     "wrong_facts": "witness: wrong facts",
 }
 DOUBTS = ("doubt", "semantic_doubt", "nli_doubt")

@@ -64,15 +64,19 @@ class Entailment:
         return found
 
     def _entailed(self, claims: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
-        """How far each document entails a sentence; the oldest kept answers go when there are too many."""
-        found = {claim: self._kept.pop(claim, None) for claim in claims}
-        missing = [claim for claim, value in found.items() if value is None]
-        premises = {document: self._pieces(document) for document, _ in missing}
-        asked = [(premise, sentence) for document, sentence in missing for premise in premises[document]]
-        answers = iter(self.model.entailments(asked))
-        for document, sentence in missing:
-            found[document, sentence] = max((float(next(answers)) for _ in premises[document]), default=0.0)
-        self._kept |= found
+        """How far each document entails a sentence; the oldest kept answers go when there are too many.
+
+        Each is asked by itself, against all sentences of its document: what is read beside a pair moves its answer in
+        the last digits, and a run that goes on after an interruption has nothing kept.
+        """
+        premises = {document: self._pieces(document) for document, _ in claims}
+        found = {}
+        for document, sentence in dict.fromkeys(claims):
+            value = self._kept.pop((document, sentence), None)
+            if value is None:
+                answers = self.model.entailments([(premise, sentence) for premise in premises[document]])
+                value = float(answers.max(initial=0.0))
+            found[document, sentence] = self._kept[document, sentence] = value
         for claim in list(self._kept)[: max(0, len(self._kept) - CACHED_SENTENCES)]:
             del self._kept[claim]
         return found

@@ -64,11 +64,15 @@ class Semantic:
         return found
 
     def _documents(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """Each text's vectors; the oldest kept ones go when there are too many."""
-        found = {text: self._kept.pop(text, None) for text in texts}
-        missing = [text for text, vectors in found.items() if vectors is None]
-        found |= zip(missing, self.encoder.read(missing), strict=True)
-        self._kept |= found
+        """Each text's vectors; the oldest kept ones go when there are too many.
+
+        Each is read by itself: what is read beside a text moves its vectors in the last digits, and a run that goes on
+        after an interruption has nothing kept.
+        """
+        found = {}
+        for text in dict.fromkeys(texts):
+            kept = self._kept.pop(text, None)
+            found[text] = self._kept[text] = self.encoder.read([text])[0] if kept is None else kept
         size = sum(vectors.nbytes for vectors in self._kept.values())
         while size > CACHE_BYTES:
             size -= self._kept.pop(next(iter(self._kept))).nbytes
