@@ -15,6 +15,7 @@ from lastmile.policy.pretrained import full_precision, like_lengths, load_config
 
 LONGEST_PAIR = 512
 TOKENS_A_BATCH = 4096
+_ENTAILMENT = re.compile(r"\W*(entail|supports?$)", re.IGNORECASE)
 
 
 class NLI:
@@ -95,17 +96,17 @@ def load_nli(name: str, revision: str | None = None) -> NLI:
 
 
 def entailment_label(name: str, config: PreTrainedConfig) -> int:
-    """Which label means entailment: the one whose name begins with `entail`, whatever its case.
+    """Which label means entailment: the one called `entail…`, or `supports` as in FEVER, whatever its case.
 
     Raises:
         InputError: If there is not exactly one, beside at least one other.
     """
     labels = config.id2label
-    found = [number for number, label in labels.items() if re.match(r"[\W_]*entail", str(label), re.IGNORECASE)]
+    found = [number for number, label in labels.items() if _ENTAILMENT.match(str(label))]
     if len(found) != 1 or len(labels) < 2:
         shown = ", ".join(f"`{label}`" for label in labels.values())
         raise InputError(
-            f"`{name}`: an NLI model names one of its labels `entailment` in its config's `id2label`, got {shown}. "
-            "Choose a classifier for natural language inference, or name its labels there"
+            f"`{name}`: an NLI model names one of its labels `entailment` or `supports` in its config's `id2label`, "
+            f"got {shown}. Choose a classifier for natural language inference, or name its labels there"
         )
     return int(found[0])
