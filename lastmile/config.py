@@ -160,9 +160,7 @@ REWARDS = {
     "semantic": SemanticReward,
     "nli": NLIReward,
 }
-Reward = Annotated[
-    RougeReward | LengthReward | PythonReward | SemanticReward | NLIReward, Field(discriminator="kind")
-]
+Reward = Annotated[RougeReward | LengthReward | PythonReward | SemanticReward | NLIReward, Field(discriminator="kind")]
 
 
 class KL(Section):

@@ -198,9 +198,7 @@ def _audit(
     }
 
 
-def _statistics(
-    pair: Pair, judge: Judge, witness: str | None, model: Supports | None
-) -> list[dict[str, Statistic]]:
+def _statistics(pair: Pair, judge: Judge, witness: str | None, model: Supports | None) -> list[dict[str, Statistic]]:
     """Everything that is measured of the early and of the late summaries."""
     scores = judge(pair.examples, [list(both) for both in zip(pair.early, pair.late, strict=True)])
     profile = judge.profile

@@ -69,7 +69,8 @@ def test_labels_that_do_not_tell_are_one_sentence(tmp_path):
     place = nli_checkpoint(tmp_path, ("LABEL_0", "LABEL_10", "LABEL_200"))
     told = (
         f"`{place}`: an NLI model names one of its labels `entailment` or `supports` in its config's `id2label`, "
-        "got `LABEL_0`, `LABEL_10`, `LABEL_200`. Choose a classifier for natural language inference, or name its labels there"
+        "got `LABEL_0`, `LABEL_10`, `LABEL_200`. Choose a classifier for natural language inference, or name its "
+        "labels there"
     )
     assert check_nli(place) == [told]
     with pytest.raises(InputError) as refused:
