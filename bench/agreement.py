@@ -2,6 +2,9 @@
 
     LASTMILE_DATA=data python bench/agreement.py --split dev
     LASTMILE_DATA=data python bench/agreement.py --split test
+    LASTMILE_DATA=data python bench/agreement.py --split test --semantic models/minilm-l6
+
+The last one prints semantic support by that encoder, and nothing else: docs/flags/semantic.md.
 
 Every interval is a 95 % bootstrap over documents (1,000 draws, seed 0). On dev the fitted figures are optimistic: the
 coefficients were fitted there. The thresholds are chosen on dev: that of words stands in `consistency.json`, and there
@@ -26,6 +29,7 @@ from lastmile.judge.flags import find_flags
 from lastmile.judge.lexicon import STOP_WORDS
 from lastmile.judge.profile import profile_targets
 from lastmile.judge.redundancy import redundancy as redundancy_of
+from lastmile.judge.semantic import load_semantic
 from lastmile.records import Example, Summary
 
 DRAWS = 1000
@@ -224,11 +228,58 @@ def spoil(example: Example, other: Example) -> tuple[str, int, int] | None:
     return None
 
 
+def report_semantic(part: str, model: str) -> None:
+    """AUC of semantic support beside that of `judge_consistency`, and how much each goes with copying.
+
+    On SummEdits both figures are means over its domains, which differ in how often a summary is wrong.
+    """
+    semantic = load_semantic(model)
+    xsum = list(xsum_hallucination(part))
+    sets = {
+        "frank/cnndm": [item for item in frank(part) if item.group == "frank/cnndm"],
+        "frank/xsum": [item for item in frank(part) if item.group == "frank/xsum"],
+        "xsum_hallucination": xsum,
+        "summedits": list(summedits(part)),
+    }
+    print(f"{'':20} summaries  semantic               consistency            semantic − consistency")
+    supports = {}
+    for name, items in sets.items():
+        judged = judge_all(items)
+        supports[name] = semantic.words([(item.document, item.summary) for item in items])
+        theirs = np.array([found.mean() if len(found) else 0.0 for found in supports[name]])
+        probability = edited_probability if name == "summedits" else lambda found: found.probability
+        ours = np.array([probability(found) for _, found in judged])
+        labels, groups = np.array([item.consistent for item in items]), np.array([item.group for item in items])
+        copied = np.array([found.signals.get("long_runs", 0.0) for _, found in judged])
+
+        def areas(at: np.ndarray, y=labels, of=groups, both=(theirs, ours)) -> np.ndarray:
+            places = [at[of[at] == group] for group in np.unique(of)]
+            places = [here for here in places if 0 < y[here].sum() < len(here)]
+            means = [np.mean([auc(scores[here], y[here]) for here in places]) for scores in both]
+            return np.array([*means, means[0] - means[1]])
+
+        drawn = bootstrap([item.key for item in items], areas)
+        figures = zip(areas(np.arange(len(labels))), drawn.T, strict=True)
+        print(f"{name:20} {len(items):9}  " + "  ".join(f"{value:6.3f} {interval(draws)}" for value, draws in figures))
+        tied = f"semantic {spearman(theirs, copied):+.2f}, consistency {spearman(ours, copied):+.2f}"
+        print(f"{'':20} copied share {copied.mean():.2f}; Spearman with it: {tied}")
+    marks = np.concatenate([item.marked for item in xsum]).astype(bool)
+    doubts = 1 - np.concatenate(supports["xsum_hallucination"])
+    keys = np.concatenate([[item.key] * len(item.marked) for item in xsum])
+    drawn = bootstrap(keys, lambda at: np.array([auc(doubts[at], marks[at])]))
+    print(f"xsum_hallucination, marked words: AUC {auc(doubts, marks):.3f} {interval(drawn)}, {len(marks)} words")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--split", choices=("dev", "test"), default="dev")
-    part = parser.parse_args().split
+    parser.add_argument("--semantic", metavar="MODEL", help="an encoder: report semantic support by it instead")
+    arguments = parser.parse_args()
+    part = arguments.split
+    if arguments.semantic:
+        report_semantic(part, arguments.semantic)
+        return
     judged = judge_all(frank(part))
     for name in ("frank/cnndm", "frank/xsum"):
         report_auc([pair for pair in judged if pair[0].group == name], name)

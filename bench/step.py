@@ -48,6 +48,10 @@ class RandomJudge:
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
 
+    def to(self, device: object) -> RandomJudge:
+        """It has no model to move."""
+        return self
+
     def __call__(self, examples: Sequence[Example], summaries: Sequence[Sequence[Summary]]) -> Scores:
         """One number a summary."""
         shape = len(examples), len(summaries[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -110,6 +110,7 @@ class RougeReward(Section):
 
     kind: Literal["rouge"]
     weight: float = 1.0
+    reads_target: ClassVar[bool] = True
     types: tuple[Literal["rouge1", "rouge2", "rougeL", "rougeLsum"], ...] = ("rouge1", "rouge2", "rougeL")
 
 
@@ -118,6 +119,7 @@ class LengthReward(Section):
 
     kind: Literal["length"]
     weight: float = 1.0
+    reads_target: ClassVar[bool] = True
 
 
 class PythonReward(Section):
@@ -129,8 +131,36 @@ class PythonReward(Section):
     reads_target: bool = Field(True, description="False lets `compare` rerank with it: it never looks at the target.")
 
 
-REWARDS = {"rouge": RougeReward, "length": LengthReward, "python": PythonReward}
-Reward = Annotated[RougeReward | LengthReward | PythonReward, Field(discriminator="kind")]
+class ModelReward(Section):
+    """What a model says of a summary and its document, in 0..1; it never looks at the target."""
+
+    kind: str
+    model: Annotated[str, Field(min_length=1, description="A hub name or a folder.")]
+    revision: str | None = None
+    weight: float = 1.0
+    reads_target: ClassVar[bool] = False
+
+
+class SemanticReward(ModelReward):
+    """How near each word of the summary comes to a word of its document, as an encoder reads both."""
+
+    kind: Literal["semantic"]
+
+
+class NLIReward(ModelReward):
+    """How far the document's sentences entail the summary's, as a classifier for natural language inference says."""
+
+    kind: Literal["nli"]
+
+
+REWARDS = {
+    "rouge": RougeReward,
+    "length": LengthReward,
+    "python": PythonReward,
+    "semantic": SemanticReward,
+    "nli": NLIReward,
+}
+Reward = Annotated[RougeReward | LengthReward | PythonReward | SemanticReward | NLIReward, Field(discriminator="kind")]
 
 
 class Detector(Section):

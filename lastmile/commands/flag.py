@@ -59,6 +59,12 @@ def flag(
     detector: Annotated[
         Path | None, typer.Option(help="A folder of `lastmile flag train`: adds the flag `learned`, by a model.")
     ] = None,
+    semantic: Annotated[
+        str | None, typer.Option(help="An encoder, by name or path: `--check` its semantic support too.")
+    ] = None,
+    nli: Annotated[
+        str | None, typer.Option(help="A classifier for inference, by name or path: `--check` its entailment too.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Only rows whose `split` is this. Not with `--out`.")] = None,
     spans_from: Annotated[
         int | None,
@@ -96,6 +102,8 @@ def flag(
     _fitting(
         {
             "--flags": (not check, flags != ",".join(FLAG_NAMES)),
+            "--semantic": (check, semantic is not None),
+            "--nli": (check, nli is not None),
             "--split": (out is None, split is not None),
             "--spans-from": (check, spans_from is not None),
             "--span-votes": (check, span_votes != 1),
@@ -110,7 +118,16 @@ def flag(
         from lastmile.compare.flag_tables import print_check
 
         found = check_flags(
-            file, split, spans_from, span_votes, skip_bad_spans, bootstrap_samples, seed, detector=detector
+            file,
+            split,
+            spans_from,
+            span_votes,
+            skip_bad_spans,
+            bootstrap_samples,
+            seed,
+            detector=detector,
+            semantic=semantic,
+            nli=nli,
         )
         typer.echo(f"{file}: {found['rows']:,} labelled summaries", err=True)
         if found["doubt"]:
@@ -182,6 +199,12 @@ def audit(
     ] = None,
     bootstrap_samples: Annotated[int, typer.Option(min=100, help="Resamples that the intervals rest on.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 1,
+    semantic: Annotated[
+        str | None, typer.Option(help="An encoder, by name or path: its semantic support is the witness.")
+    ] = None,
+    nli: Annotated[
+        str | None, typer.Option(help="A classifier for inference, by name or path: its entailment is the witness.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, documents included.")] = False,
 ) -> None:
     """Ask how a run came by fewer flags: by fewer faults, or by a trick.
@@ -196,7 +219,7 @@ def audit(
     from lastmile.compare.audit import audit_run
     from lastmile.compare.audit_tables import print_audit
 
-    found = audit_run(run, bootstrap_samples, seed, lambda text: typer.echo(text, err=True), detector)
+    found = audit_run(run, bootstrap_samples, seed, lambda text: typer.echo(text, err=True), detector, semantic, nli)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:

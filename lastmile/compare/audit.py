@@ -13,13 +13,13 @@ from lastmile import __version__
 from lastmile.compare.runs import corpus_of, decoded_file, judge_for, read_decoded
 from lastmile.compare.significance import holm, interval, resample, samples_for, two_sided_p
 from lastmile.compare.witness import (
-    DETECTOR,
     DOUBT,
     FALSE,
     OTHER_WITNESSES,
     UNSUPPORTED,
-    ask_witness,
+    ModelWitness,
     describe,
+    model_witness,
     witness_of,
 )
 from lastmile.corpus.files import Problem, read_rows
@@ -27,7 +27,6 @@ from lastmile.errors import InputError
 from lastmile.judge.consistency import judge_consistency
 from lastmile.judge.document import Text, read_document
 from lastmile.judge.judge import Judge
-from lastmile.judge.learned import Learned
 from lastmile.judge.measure import Statistic, measure
 from lastmile.judge.names import name_places
 from lastmile.records import Corpus, Example, Flag, Summary
@@ -67,6 +66,8 @@ def audit_run(
     seed: int = 1,
     say: Callable[[str], None] = lambda text: None,
     detector: Path | None = None,
+    semantic: str | None = None,
+    nli: str | None = None,
 ) -> dict[str, Any]:
     """Hold late summaries against early ones, and what the flags say against a witness that training did not hear.
 
@@ -74,16 +75,24 @@ def audit_run(
     and the likelihood model against the best checkpoint on the test documents, where `compare` decoded them. A
     `detector` (a folder of `lastmile flag train`) is the witness instead, unless training used that very one.
 
+    Args:
+        path: The run.
+        bootstrap_samples: Resamples.
+        seed: Of the resamples.
+        say: Told what is looked at.
+        semantic: An encoder, by name or path, whose doubt is the witness.
+        nli: A classifier for natural language inference, instead.
+
     Returns:
         Plain data: `run`, `witness`, `pairs` (`measures`, `flags` and `suspicious` each) and `signature`.
 
     Raises:
         InputError: If there is no such run, it has no two validations to compare, its data are gone or changed, or the
-            detector is no witness.
+            witness cannot be loaded or was trained on.
     """
     run = RunFolder.open(path)
     recipe = run.recipe
-    asked = ask_witness(detector, run)
+    model = model_witness(run, detector, semantic, nli)
     sampled = _sampled(run)
     corpus = corpus_of(run)
     pairs = [_sampled_pair(sampled, corpus, run)]
@@ -93,15 +102,15 @@ def audit_run(
         say(f"{run.path} has no test summaries of both checkpoints: {command} adds them to the audit")
     else:
         pairs.append(decoded)
-    witness = DETECTOR if asked else witness_of(recipe, has_facts=bool(pairs[0].examples[0].facts))
+    witness = model.name if model else witness_of(recipe, has_facts=bool(pairs[0].examples[0].facts))
     judge = judge_for(run)
     found = []
     for pair in pairs:
         say(f"{pair.name}: {len(pair.examples)} documents")
-        found.append(_audit(pair, judge, witness, asked, bootstrap_samples, seed))
+        found.append(_audit(pair, judge, witness, model, bootstrap_samples, seed))
     return {
         "run": str(path),
-        "witness": {"name": witness, "is": describe(witness)},
+        "witness": {"name": witness, "is": model.means if model else describe(witness)},
         "priced": {name: coefficient for name, coefficient in judge.penalties.items() if coefficient},
         "pairs": found,
         "signature": {
@@ -158,9 +167,9 @@ def _decoded_pair(run: RunFolder, corpus: Corpus) -> Pair | None:
 
 
 def _audit(
-    pair: Pair, judge: Judge, witness: str | None, asked: Learned | None, bootstrap_samples: int, seed: int
+    pair: Pair, judge: Judge, witness: str | None, model: ModelWitness | None, bootstrap_samples: int, seed: int
 ) -> dict[str, Any]:
-    early, late = _statistics(pair, judge, witness, asked)
+    early, late = _statistics(pair, judge, witness, model)
     names = [name for name in early if name in late]
     rewards = [name for name in names if name.startswith("reward/")]
     shown = [name for name in dict.fromkeys((TOTAL, *rewards, *SHOWN, witness)) if name in names]
@@ -192,7 +201,9 @@ def _audit(
     }
 
 
-def _statistics(pair: Pair, judge: Judge, witness: str | None, asked: Learned | None) -> list[dict[str, Statistic]]:
+def _statistics(
+    pair: Pair, judge: Judge, witness: str | None, model: ModelWitness | None
+) -> list[dict[str, Statistic]]:
     """Everything that is measured of the early and of the late summaries."""
     scores = judge(pair.examples, [list(both) for both in zip(pair.early, pair.late, strict=True)])
     profile = judge.profile
@@ -212,9 +223,10 @@ def _statistics(pair: Pair, judge: Judge, witness: str | None, asked: Learned | 
                 for example, summary in zip(pair.examples, summaries, strict=True)
             )
             own[DOUBT] = np.array([1 - one.probability for one in judged])
-        if asked:
-            doubts = asked.detector.score([(e.document, s.text) for e, s in zip(pair.examples, summaries, strict=True)])
-            own[DETECTOR] = np.array([max(row, default=0.0) for row in doubts])
+        if model is not None:
+            own[model.name] = model.doubts(
+                [(example.document, summary.text) for example, summary in zip(pair.examples, summaries, strict=True)]
+            )
         statistics |= _spared(pair.examples, texts, named, [row[side] for row in scores.flags], judge.penalties)
         for name, values in own.items():
             known = np.isfinite(values)

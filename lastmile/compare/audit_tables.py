@@ -17,8 +17,11 @@ LABELS = {
     "numbers": "numbers a summary",
     "doubt": "witness: doubt",
     "detector": "witness: detector",
+    "semantic_doubt": "semantic doubt",
+    "nli_doubt": "NLI doubt",
     "wrong_facts": "witness: wrong facts",
 }
+DOUBTS = ("doubt", "semantic_doubt", "nli_doubt")
 NOTES = (
     "`liked` is the third of the documents whose return rose most. A flag is `evaded` if it became rarer and its "
     "witness did not. `shorter`, `copied more` and `vaguer` (fewer names and numbers) are told on the documents that "
@@ -117,13 +120,13 @@ def _label(name: str) -> str:
 
 
 def _value(name: str, value: float) -> str:
-    if name == "doubt":
+    if name in DOUBTS:
         return f"{100 * value:.1f} %"
     return shown(name, value) if name in METRICS else f"{value:.2f}".replace("-", "−")
 
 
 def _difference(name: str, delta: float, low: float, high: float) -> tuple[str, str]:
-    if name in METRICS or name == "doubt":
+    if name in METRICS or name in DOUBTS:
         return shown_difference(name if name in METRICS else "flag_rate", delta, low, high)
     one, two, three = (f"{value:+.2f}".replace("-", "−") for value in (delta, low, high))
     return one, f"{two} to {three}"

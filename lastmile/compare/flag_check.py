@@ -6,7 +6,7 @@ import json
 import pkgutil
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lastmile.compare.learned import ask, score_rows
 from lastmile.compare.pairs import PairFile
 from lastmile.compare.read import file_hash
 from lastmile.compare.significance import holm, interval, samples_for, two_sided_p
+from lastmile.compare.support import Supports
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.extractiveness import coverage, density, extractive_fragments
 from lastmile.corpus.text import words
@@ -36,6 +37,7 @@ OVERLAP = ("coverage", "density", "novel_2grams")
 FILE = "file/"  # before the names of the detectors whose scores the file carries
 UNNAMED = "(no data set)"  # rows without `dataset` beside rows with one
 SPAN_MEASURES = ("precision", "recall", "f1")
+_ROWS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def check_flags(
     seed: int = 1,
     progress: bool = True,
     detector: Path | None = None,
+    semantic: str | None = None,
+    nli: str | None = None,
 ) -> dict[str, Any]:
     """Hold every detector against the labels of a file.
 
@@ -92,22 +96,24 @@ def check_flags(
         seed: Of the resamples.
         progress: Show a bar on stderr.
         detector: A folder of `lastmile flag train`; its score is that of the worst word.
+        semantic: An encoder, by name or path; its score is 1 − semantic support. No threshold, so AUC alone.
+        nli: A classifier for natural language inference, likewise.
 
     Returns:
         Plain data: `rows`, `cased`, `doubt` (what is odd about the spans, in words), `groups` and `signature`; see
         docs/flag_check.md.
 
     Raises:
-        InputError: If rows cannot be used, or all labels are the same.
+        InputError: If rows cannot be used, all labels are the same, or a model cannot be loaded.
     """
     pairs = PairFile(path, split)
     rows, cased, doubt = check_labels(pairs, spans_from, skip_bad_spans)
     spans_from = spans_from or 0
     profile = profile_targets((example for _, example, _ in pairs), cased)
-    asked = ask(detector, profile)
+    asked, supports = ask(detector, profile), Supports(semantic, nli)
     with flagging_bar(progress) as bar:
         task = bar.add_task("checking", total=rows)
-        readings = _read(_advancing(read_labels(pairs, spans_from), bar, task), profile, span_votes, asked)
+        readings = _read(_advancing(read_labels(pairs, spans_from), bar, task), profile, span_votes, asked, supports)
     # Holm multiplies the smallest p by the number of rivals: enough resamples that a clear win can be seen.
     samples = samples_for(len(readings.scores) - len(readings.words), bootstrap_samples)
     return {
@@ -124,6 +130,7 @@ def check_flags(
             "consistency_fitted_on": _fitted_on(),
             "threshold": {CONSISTENCY: dict(thresholds()), "flags": "raised at all"}
             | ({LEARNED: asked.threshold} if asked else {}),
+            "models": {name: model for name, model in (("semantic", semantic), ("nli", nli)) if model},
             "spans_from": spans_from,
             "span_votes": span_votes,
             "intervals": "bootstrap over documents, 95 % percentile",
@@ -148,14 +155,28 @@ def _advancing(rows: Iterator[Labelled], bar: Any, task: Any) -> Iterator[Labell
         bar.advance(task)
 
 
-def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int, asked: Learned | None) -> Readings:
+def _with_doubts(rows: Iterator[Labelled], supports: Supports) -> Iterator[tuple[Labelled, dict[str, float]]]:
+    """Each row with how far each model doubts its summary; some dozens are read together."""
+    while part := list(islice(rows, _ROWS_AT_A_TIME)):
+        found = supports.doubts([(row.example.document, row.summary.text) for row in part])
+        for place, row in enumerate(part):
+            yield row, {name: float(doubts[place]) for name, doubts in found.items()}
+
+
+def _read(
+    rows: Iterator[Labelled], profile: TargetProfile, span_votes: int, asked: Learned | None, supports: Supports
+) -> Readings:
     documents, places, faulty, marked, bad_spans = [], [], [], [], []
     found: list[dict[str, float]] = []
     raised: list[dict[str, bool]] = []
     shared: list[dict[str, tuple[int, int, int]]] = []
     ours = (*OURS, *([LEARNED] if asked else []))
-    doubted = score_rows(asked, rows, lambda row: (row.example, row.summary)) if asked else ((row, ()) for row in rows)
-    for row, doubts in doubted:
+    judged = _with_doubts(rows, supports)
+    if asked:
+        doubted = score_rows(asked, judged, lambda both: (both[0].example, both[0].summary))
+    else:
+        doubted = ((both, ()) for both in judged)
+    for (row, of_models), doubts in doubted:
         scores, says, spots = _detect(row, profile)
         if asked:
             scores[LEARNED] = max(doubts, default=0.0)
@@ -167,15 +188,16 @@ def _read(rows: Iterator[Labelled], profile: TargetProfile, span_votes: int, ask
         faulty.append(not row.consistent)
         marked.append(row.spans is not None)
         bad_spans.append(row.bad_spans)
-        found.append(scores | {f"{FILE}{name}": -value for name, value in row.scores.items()})
+        found.append(scores | of_models | {f"{FILE}{name}": -value for name, value in row.scores.items()})
         raised.append(says)
         shared.append({name: (len(mine & people), len(mine), len(people)) for name, mine in spots.items()})
     others = dict.fromkeys(name for scores in found for name in scores if name.startswith(FILE))
+    detectors = (*ours, *OVERLAP, *supports.models, *others)
     return Readings(
         tuple(documents),
         tuple(places),
         np.array(faulty),
-        {name: np.array([row.get(name, np.nan) for row in found]) for name in (*ours, *OVERLAP, *others)},
+        {name: np.array([row.get(name, np.nan) for row in found]) for name in detectors},
         {name: np.array([row[name] for row in raised]) for name in ours},
         np.array(marked),
         np.array(bad_spans),
@@ -291,7 +313,9 @@ def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, sampl
         "extractiveness": {
             label: {name: _estimate(drawn[label, name]) for name in OVERLAP} for label in ("consistent", "inconsistent")
         },
-        "detectors": {name: _detector(name, readings, here, drawn) for name in (*readings.words, *OVERLAP)},
+        "detectors": {
+            name: _detector(name, readings, here, drawn) for name in readings.scores if not name.startswith(FILE)
+        },
         "others": {
             name.removeprefix(FILE): _detector(name, readings, here, drawn)
             for name in readings.scores
@@ -328,7 +352,7 @@ def _differences(readings: Readings, here: np.ndarray, drawn: Mapping[Hashable, 
             {
                 "a": CONSISTENCY,
                 "b": name.removeprefix(FILE),
-                "b_is": "other" if name.startswith(FILE) else "overlap",
+                "b_is": "other" if name.startswith(FILE) else "overlap" if name in OVERLAP else "model",
                 "measure": "auc",
                 "rows": int((~np.isnan(readings.scores[name][here])).sum()),
                 "value_a": _estimate(ours),

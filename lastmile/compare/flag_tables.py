@@ -15,6 +15,8 @@ HEADS = {
     "consistency": "consis-\ntency",
     "any_fault": "any\nfault",
     "learned": "learned",
+    "semantic": "seman-\ntic",
+    "nli": "NLI",
     "repetition": "repe-\ntition",
     "unsupported_entity": "unsup.\nentity",
     "unsupported_number": "unsup.\nnumber",
@@ -48,7 +50,8 @@ def print_check(report: Mapping[str, Any], console: Console | None = None) -> No
         for table in (_kinds(group), _detectors(group), _differences(group, width == WIDTH)):
             if table is not None:
                 console.print(table, width=width)
-    spoke = [name for name, row in groups[0]["detectors"].items() if row.get("raised")]
+    models = report["signature"]["models"]
+    spoke = [name for name, row in groups[0]["detectors"].items() if row.get("raised") or name in models]
     size = (width - 26) // 8  # what names and counts leave
     for start in range(0, len(spoke) if len(groups) > 1 else 0, size):
         console.print(_matrix(groups, spoke[start : start + size]), width=width)
@@ -127,7 +130,7 @@ def _differences(group: Mapping[str, Any], wide: bool) -> Any:
     table = _table(*(head for head in heads if head not in left_out))
     for row in group["differences"]:
         spread = f"{_signed(row['low'])} to {_signed(row['high'])}"
-        name = row["b"] if row["b_is"] == "other" else row["b"].replace("_2grams", " bigrams")
+        name = row["b"].replace("_2grams", " bigrams") if row["b_is"] == "overlap" else row["b"]
         part = f" ({row['rows']:,} rows)" if row["rows"] < group["rows"] else ""
         cells = (_number(row["value_b"], 3), f"{row['value_a']['value']:.3f}", _signed(row["delta"]), spread)
         cells = (*cells, p_text(row["p"]), p_text(row["p_holm"]))

@@ -80,7 +80,7 @@ def compare_runs(
         for checkpoint, name in (("baseline", LIKELIHOOD), ("best", POLICY_GRADIENT)):
             if not run.has(checkpoint):
                 continue
-            policy = load_policy(str(run.path / checkpoint)).to("cuda" if torch.cuda.is_available() else "cpu")
+            policy = load_policy(str(run.path / checkpoint)).to(_device())
             hashes[f"{run.path.name}/{checkpoint}"] = key = weights_hash(policy)
             split = tokenize(corpus.test, policy, run.recipe)
             decoder = _Decoder(run, policy, split, settings, key, written, say)
@@ -116,10 +116,14 @@ def judge_for(run: RunFolder) -> Judge:
     Raises:
         InputError: If the run's detector is gone, or another one.
     """
-    judge = judge_of(run.recipe, run.profile, detector_of(run.recipe, run))
+    judge = judge_of(run.recipe, run.profile, detector_of(run.recipe, run)).to(_device())
     if judge.learned:
-        judge.learned.to("cuda" if torch.cuda.is_available() else "cpu").keeps = True
+        judge.learned.keeps = True
     return judge
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def corpus_of(run: RunFolder) -> Corpus:

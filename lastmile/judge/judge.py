@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lastmile.config import FLAG_NAMES, PythonReward, Reward
+from lastmile.config import FLAG_NAMES, ModelReward, PythonReward, Reward
 from lastmile.errors import InputError, ShapeError
 from lastmile.judge.learned import LEARNED, Learned
+from lastmile.judge.models import load_models
 from lastmile.judge.profile import TargetProfile
 from lastmile.judge.python_reward import call_reward, check_reward, load_python_reward
 from lastmile.judge.texts import Pairs, TextJudge, TextReward, TextScores, scorable
 from lastmile.records import Example, Flag, Scores, Split, Summary
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Judge:
@@ -33,13 +38,12 @@ class Judge:
         learned: A detector whose flag `learned` costs and is counted beside the others.
 
     Attributes:
-        names: The name of each reward in `Scores.rewards`: `rouge`, `length`, or the function's; numbered where it
-            occurs twice.
+        names: The name of each reward in `Scores.rewards`: its kind, or the function's; numbered where it occurs twice.
         flag_names: Every flag that is looked for.
         texts: Judges what needs the texts alone; `JudgePool` sends it to other processes.
 
     Raises:
-        InputError: If a reward function cannot be loaded or a flag is unknown.
+        InputError: If a reward function or a model cannot be loaded or a flag is unknown.
     """
 
     def __init__(
@@ -63,6 +67,13 @@ class Judge:
         named = zip(self.names, self.rewards, strict=True)
         self.texts = TextJudge({name: reward for name, reward in named if isinstance(reward, TextReward)}, profile)
         self._functions = {r.path: load_python_reward(r.path) for r in self.rewards if isinstance(r, PythonReward)}
+        self._models = load_models(self.rewards)
+
+    def to(self, device: torch.device | str) -> Judge:
+        """Move the models that reward and the detector; returns self."""
+        for model in (*self._models.values(), *([self.learned] if self.learned else [])):
+            model.to(device)
+        return self
 
     def __call__(self, examples: Sequence[Example], summaries: Sequence[Sequence[Summary]]) -> Scores:
         """Judge K summaries of each of B documents; each distinct summary of a document is judged once.
@@ -109,7 +120,7 @@ class Judge:
         weighted = [
             (reward.weight, self._reward(name, reward, pairs)[places])
             for name, reward in zip(self.names, self.rewards, strict=True)
-            if isinstance(reward, PythonReward) and not reward.reads_target
+            if not reward.reads_target
         ]
         found = self._with_learned(self.texts.flags(pairs), pairs)
         penalties = {name: costs[places] for name, costs in _costs(found, self.flag_names).items()}
@@ -133,12 +144,16 @@ class Judge:
         if problems:
             raise InputError.of(problems)
 
-    def _reward(self, name: str, reward: PythonReward, pairs: Pairs) -> np.ndarray:
+    def _reward(self, name: str, reward: PythonReward | ModelReward, pairs: Pairs) -> np.ndarray:
         values = np.full(len(pairs), np.nan)
         if places := scorable(pairs):
             examples, texts = [pairs[place][0] for place in places], [pairs[place][1].text for place in places]
-            shown = examples if reward.reads_target else _without_targets(examples)
-            values[places] = call_reward(name, self._functions[reward.path], shown, texts)
+            if isinstance(reward, ModelReward):
+                documents = [example.document for example in examples]
+                values[places] = self._models[reward](list(zip(documents, texts, strict=True)))
+            else:
+                shown = examples if reward.reads_target else _without_targets(examples)
+                values[places] = call_reward(name, self._functions[reward.path], shown, texts)
         return values
 
     def _with_learned(self, found: Sequence[tuple[Flag, ...]], pairs: Pairs) -> list[tuple[Flag, ...]]:

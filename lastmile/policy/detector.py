@@ -4,42 +4,31 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from tokenizers import processors
 from torch import Tensor, nn
 from transformers import (
-    AutoConfig,
     AutoModelForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     T5Config,
     T5ForTokenClassification,
 )
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
-)
-from transformers.utils import logging
+from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES
 
-from lastmile.config import Model
 from lastmile.corpus.text import words
 from lastmile.errors import InputError
 from lastmile.policy.build import start_reading_pairs, train_tokenizer
-from lastmile.policy.load import load_tokenizer, not_found
 from lastmile.policy.policy import without_bars
+from lastmile.policy.pretrained import load_config, load_pretrained, longest_input, only_decodes
 
 LABELS = {0: "supported", 1: "unsupported"}
 SETTINGS = "detector.json"
-# Their positions are counted from behind the padding's.
-_SHIFTED = ("roberta", "camembert", "xlm-roberta", "mpnet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +67,7 @@ class Detector(nn.Module):
         super().__init__()
         self.model, self.tokenizer, self.threshold = model, tokenizer, threshold
         self.settings: dict[str, Any] = {}
-        positions = getattr(model.config, "max_position_embeddings", None) or max_tokens
-        if model.config.model_type in _SHIFTED:
-            positions -= model.config.pad_token_id + 1
-        self.max_tokens = min(max_tokens, positions, tokenizer.model_max_length)
+        self.max_tokens = longest_input(model, tokenizer, max_tokens)
         takes = inspect.signature(model.forward).parameters
         self._inputs = [name for name in ("input_ids", "attention_mask") if name in takes]
         if "token_type_ids" in takes and "token_type_ids" in tokenizer.model_input_names:
@@ -159,12 +145,9 @@ def load_encoder(name: str, max_tokens: int, seed: int = 1) -> Detector:
     Raises:
         InputError: If there is no such model, it is no encoder, its safetensors are missing, or its tokenizer is slow.
     """
-    try:
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise InputError(not_found(name, error)) from None
+    config = load_config(name)
     kind = config.model_type
-    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+    if only_decodes(config):
         raise InputError(
             f"`{name}` is a {kind} model, a decoder, which sees no word to its right; `--model` takes an encoder, "
             "e.g. `distilroberta-base`"
@@ -247,42 +230,10 @@ def start_undecided(model: PreTrainedModel, seed: int) -> None:
                 module.bias.zero_()
 
 
-@contextmanager
-def _without_report() -> Iterator[None]:
-    """Transformers warns of a head without weights, which is just what is wanted; real gaps are errors of ours."""
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-
-
 def _load(name: str, max_tokens: int, fresh_head: bool) -> Detector:
-    try:
-        with without_bars(), _without_report():
-            model, report = AutoModelForTokenClassification.from_pretrained(
-                name,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                **({"id2label": LABELS, "label2id": {v: k for k, v in LABELS.items()}} if fresh_head else {}),
-            )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(not_found(name, error)) from None
-    unread = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
-    if fresh_head:
-        unread = {key for key in unread if key.startswith(model.base_model_prefix)}
-    if unread:
-        raise InputError(
-            f"`{name}` does not fit its config: {len(unread)} of its weights are missing or of another shape, "
-            f"e.g. `{min(unread)}`. Save the whole model again where it was trained"
-        )
-    tokenizer = load_tokenizer(Model(name=name))
-    if not tokenizer.is_fast or tokenizer.pad_token is None:
-        raise InputError(f"`{name}` has no fast tokenizer with padding, which tells where in a text its tokens stand")
-    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
-        raise InputError(f"the tokenizer of `{name}` does not fit its model. Use the one that it was trained with")
-    return Detector(model, tokenizer, max_tokens)
+    labels = {"id2label": LABELS, "label2id": {name: number for number, name in LABELS.items()}} if fresh_head else {}
+
+    def is_read(model: PreTrainedModel, key: str) -> bool:
+        return not fresh_head or key.startswith(model.base_model_prefix)
+
+    return Detector(*load_pretrained(AutoModelForTokenClassification, name, is_read=is_read, **labels), max_tokens)

@@ -60,8 +60,9 @@ class PolicyGradientStage(Stage):
         self.newest: list[tuple[str, list[Summary], np.ndarray]] = []
 
     def on_fit_start(self) -> None:
-        """Put the reference where the policy is."""
+        """Put the reference and the models that reward where the policy is."""
         self.reference.to(self.device)
+        self.judge.judge.to(self.device)
 
     def on_train_start(self) -> None:
         """Dropout off, whatever Lightning set."""

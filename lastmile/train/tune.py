@@ -24,6 +24,7 @@ from lastmile.errors import InputError, RunError, did_you_mean
 from lastmile.judge.judge import Judge
 from lastmile.judge.learned import LEARNED, Learned
 from lastmile.judge.metrics import METRICS
+from lastmile.judge.models import check_models
 from lastmile.judge.pool import JudgePool
 from lastmile.judge.profile import TargetProfile, profile_targets
 from lastmile.policy.build import build_small_policy
@@ -52,6 +53,7 @@ def check_recipe(recipe: Recipe, run: RunFolder | None = None) -> None:
         InputError: With all problems at once.
     """
     problems = check_model(recipe.model, recipe.hardware, recipe.data.max_document_tokens)
+    problems += check_models(recipe.rewards)
     problems += _hardware_problems(recipe)
     problems += [
         f"`policy_gradient.select_by.{name}`: no such metric.{did_you_mean(name, METRICS)}"

@@ -7,9 +7,10 @@ import pytest
 from small import small_recipe, write_rows
 
 import lastmile.compare.audit
-from lastmile.compare.audit import audit_run, how_avoided, witness_of
+from lastmile.compare.audit import audit_run, how_avoided
 from lastmile.compare.audit_tables import print_audit
 from lastmile.compare.runs import corpus_of, decoded_file
+from lastmile.compare.witness import witness_of
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.sources import load_corpus
 from lastmile.errors import InputError
