@@ -380,9 +380,7 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _written(location: tuple[Any, ...]) -> list[Any]:
     """The location as it stands in the file: without the `kind` that pydantic puts after a reward's place."""
-    return [
-        part for i, part in enumerate(location) if not (part in REWARDS and i and isinstance(location[i - 1], int))
-    ]
+    return [part for i, part in enumerate(location) if not (part in REWARDS and i and isinstance(location[i - 1], int))]
 
 
 def _keys_beside(location: tuple[Any, ...]) -> list[str]:

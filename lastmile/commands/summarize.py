@@ -13,9 +13,7 @@ from lastmile.config import Engine
 
 @app.command("summarize")
 def summarize_command(
-    documents: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A `.jsonl`, `.json`, `.csv` or `.parquet` file.")
-    ],
+    documents: Annotated[Path, typer.Argument(metavar="INPUT", help="A `.jsonl`, `.json`, `.csv` or `.parquet` file.")],
     model: Annotated[str, typer.Option(help="A run (its best checkpoint), a folder or a hub name.")],
     out: Annotated[Path, typer.Option(help="JSONL with `id` and `summary`; finished ids are skipped.")],
     document_column: Annotated[str | None, typer.Option(help="Column with the documents.")] = None,

@@ -59,8 +59,6 @@ def rerank(candidates: Sequence[Sequence[Summary]], scores: np.ndarray) -> tuple
     """
     shape = (len(candidates), *sorted({len(some) for some in candidates}))
     if scores.shape != shape:
-        raise InputError(
-            f"one score is needed for each candidate: got scores {scores.shape} for candidates {shape}"
-        )
+        raise InputError(f"one score is needed for each candidate: got scores {scores.shape} for candidates {shape}")
     best = np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=1)
     return tuple(some[k] for some, k in zip(candidates, best, strict=True))

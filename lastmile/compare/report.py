@@ -347,4 +347,3 @@ def metric_signature(several: str) -> dict[str, Any]:
         "flag_rate": list(FAULTS),
         "intervals": "bootstrap over documents, 95 % percentile",
     }
-

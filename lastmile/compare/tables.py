@@ -100,9 +100,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     parts.append("Value, then its 95 % interval. ↑ higher is better, ↓ lower is better; – does not apply.")
     if report["differences"]:
         parts.append("## Differences")
-        rows = [
-            [_escape(row["a"]), _escape(row["b"]), *difference_cells(row)] for row in report["differences"]
-        ]
+        rows = [[_escape(row["a"]), _escape(row["b"]), *difference_cells(row)] for row in report["differences"]]
         parts.append(_markdown_table(["a", "b", "metric", "a − b", "95 % interval", "p (Holm)", "a is"], rows))
     if report["runs"]:
         parts.append("## Runs")

@@ -115,7 +115,7 @@ def test_a_reward_is_no_witness_against_itself(run, models, tmp_path):
         "Give one that training did not use",
     )
     status, _, err = run("flag", "audit", trained.path, "--semantic", "a", "--nli", "b")
-    assert (status, err.rstrip()) == (2, "an audit has one witness: give `--semantic` or `--nli`, not both")
+    assert (status, err.rstrip()) == (2, "an audit has one witness: give one of `--semantic`, `--nli`")
     from lastmile.compare.witness import describe, model_witness
 
     other = encoder_checkpoint(tmp_path / "other")

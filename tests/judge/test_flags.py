@@ -29,9 +29,7 @@ def names_of(summary, ended=True, profile=PROFILE):
 
 
 def test_copies_longer_than_targets_copy():
-    summary = Text(
-        "Reports say FIREFIGHTERS in Bergen pulled 12 people out of a tunnel; the road to Oslo is closed."
-    )
+    summary = Text("Reports say FIREFIGHTERS in Bergen pulled 12 people out of a tunnel; the road to Oslo is closed.")
     (flag,) = find_copies(summary, read_document(DOCUMENT), longest_allowed=8, typical_words=10)
     assert flag.text == "FIREFIGHTERS in Bergen pulled 12 people out of a"
     assert flag.evidence == "Firefighters in Bergen pulled 12 people out of a"
@@ -116,9 +114,7 @@ def test_costs_do_not_shrink_with_the_summary():
 
 @given(
     summary=st.text(max_size=80)
-    | st.lists(st.sampled_from([*DOCUMENT.split(), "London", "the", "30", "thousands", "O'Neil"])).map(
-        " ".join
-    ),
+    | st.lists(st.sampled_from([*DOCUMENT.split(), "London", "the", "30", "thousands", "O'Neil"])).map(" ".join),
     ended=st.booleans(),
     cased=st.booleans(),
 )

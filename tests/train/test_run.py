@@ -64,7 +64,7 @@ def test_a_run_leaves_what_its_docstring_says(tmp_path):
     recipe = small_recipe(write_corpus(tmp_path / "data"), "seed=7")
     run = small_run(tmp_path / "run", recipe)
     names = re.findall(r"^    ([\w.]+)/? {2,}", RunFolder.__doc__, flags=re.MULTILINE)
-    assert sorted(path.name for path in run.path.iterdir()) == sorted(set(names) - {"resume"})
+    assert sorted(path.name for path in run.path.iterdir()) == sorted(set(names) - {"resume", "detector"})
     assert load_recipe(run.path / "recipe.yaml") == recipe
     manifest = run.manifest
     assert manifest["seed"] == 7
