@@ -92,3 +92,10 @@ def tiny_batch(policy: Policy, texts: Sequence[str] = SENTENCES) -> tuple[Tensor
     """Document ids `(B, S)` int64 and their mask `(B, S)` bool, padded at the end."""
     encoded = policy.tokenizer(list(texts), padding=True, return_tensors="pt")
     return encoded["input_ids"], encoded["attention_mask"].bool()
+
+
+def forced_start_policy() -> Policy:
+    """As `bart-large-cnn`: a first token that is not the model's choice."""
+    model = tiny_model("bart")
+    model.generation_config.forced_bos_token_id = 1
+    return Policy(model, tiny_tokenizer())

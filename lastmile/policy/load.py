@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,8 +16,10 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
     PreTrainedConfig,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging
 
 from lastmile.config import Hardware, Model
 from lastmile.errors import InputError, did_you_mean
@@ -69,6 +73,50 @@ def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def load_weights(
+    auto: Any,
+    name: str,
+    revision: str | None = None,
+    is_read: Callable[[PreTrainedModel, str], bool] = lambda model, key: True,
+    **settings: Any,
+) -> PreTrainedModel:
+    """Load a model in float32, safetensors only, without remote code.
+
+    Args:
+        auto: The class of transformers that knows which model it is, e.g. `AutoModel`.
+        name: A hub name, a folder or a run.
+        revision: Of the hub.
+        is_read: Of a model and the name of one of its weights: whether it must be there. A new head need not.
+        settings: For the config.
+
+    Raises:
+        InputError: If there is no such model, or its safetensors are missing or incomplete.
+    """
+    try:
+        with without_bars(), _without_report():
+            model, report = auto.from_pretrained(
+                resolve_model(name),
+                revision=revision,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **settings,
+            )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(not_found(name, error)) from None
+    # Transformers draws these at random and goes on.
+    unread = {key for key in report["missing_keys"] if is_read(model, key)}
+    unread |= {key for key, *_ in report["mismatched_keys"] if is_read(model, key)}
+    if unread:
+        raise InputError(
+            f"`{name}` does not fit its config: {len(unread)} of its weights are missing or of another shape, "
+            f"e.g. `{min(unread)}`. Save the whole model again where it was trained"
+        )
+    return model
+
+
 def load_policy(name: str, revision: str | None = None) -> Policy:
     """Load weights and tokenizer from the hub, a folder or a run, in float32 and evaluation mode.
 
@@ -76,33 +124,17 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
         InputError: If there is no such model, it is of no known family, its safetensors are missing or incomplete, or
             its tokenizer does not fit.
     """
-    place = resolve_model(name)
     _load_config(name, revision)
-    try:
-        with without_bars():
-            model, report = AutoModelForSeq2SeqLM.from_pretrained(
-                place,
-                revision=revision,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-            )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(not_found(name, error)) from None
+    # PEGASUS computes its positions: not always stored, never trained.
+    model = load_weights(
+        AutoModelForSeq2SeqLM,
+        name,
+        revision,
+        lambda model, key: model.config.model_type != "pegasus" or not key.endswith("embed_positions.weight"),
+    )
     if model.config.model_type == "pegasus":
-        # Its positions are computed: not always stored, never trained. Loading forgets that they are frozen.
         for stack in (model.get_encoder(), model.get_decoder()):
             stack.embed_positions.requires_grad_(False)
-    # Transformers draws these at random and goes on.
-    unread = {key for key in report["missing_keys"] if model.get_parameter(key).requires_grad}
-    unread |= {key for key, *_ in report["mismatched_keys"]}
-    if unread:
-        raise InputError(
-            f"`{name}` does not fit its config: {len(unread)} of its weights are missing or of another shape, "
-            f"e.g. `{min(unread)}`. Save the whole model again where it was trained"
-        )
     tokenizer = load_tokenizer(Model(name=name, revision=revision))
     rows = model.get_output_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
@@ -164,3 +196,14 @@ def _neighbours(path: Path) -> Iterator[Path]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0].rstrip(".")
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Transformers warns of weights that are missing or left over; the gaps that matter are errors of ours."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)

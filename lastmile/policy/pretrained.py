@@ -7,18 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
-from transformers.utils import logging
 
 from lastmile.config import Model
 from lastmile.errors import InputError
-from lastmile.policy.load import load_tokenizer, not_found
-from lastmile.policy.policy import without_bars
+from lastmile.policy.load import load_tokenizer, load_weights, not_found
 
 # Their positions are counted from behind the padding's.
 _SHIFTED = ("roberta", "camembert", "xlm-roberta", "mpnet")
@@ -51,38 +48,13 @@ def load_pretrained(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model in float32 and its fast tokenizer.
 
-    Args:
-        auto: The class of transformers that knows which model it is, e.g. `AutoModel`.
-        name: A hub name or a folder.
-        revision: Of the hub.
-        is_read: Of a model and the name of one of its weights: whether it must be there. A new head need not.
-        settings: For the config.
+    Args: those of `load_weights`.
 
     Raises:
         InputError: If there is no such model, its safetensors are missing or incomplete, or its tokenizer is slow or
             another model's.
     """
-    try:
-        with without_bars(), _without_report():
-            model, report = auto.from_pretrained(
-                name,
-                revision=revision,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                **settings,
-            )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(not_found(name, error)) from None
-    unread = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
-    unread = {key for key in unread if is_read(model, key)}
-    if unread:
-        raise InputError(
-            f"`{name}` does not fit its config: {len(unread)} of its weights are missing or of another shape, "
-            f"e.g. `{min(unread)}`. Save the whole model again where it was trained"
-        )
+    model = load_weights(auto, name, revision, is_read, **settings)
     tokenizer = load_tokenizer(Model(name=name, revision=revision))
     if not tokenizer.is_fast or tokenizer.pad_token is None:
         raise InputError(f"`{name}` has no fast tokenizer with padding, which tells where in a text its tokens stand")
@@ -120,14 +92,3 @@ def full_precision(device: torch.device) -> Iterator[None]:
     """No gradient and no autocast: a judge says the same inside a training step of bfloat16 as outside of it."""
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         yield
-
-
-@contextmanager
-def _without_report() -> Iterator[None]:
-    """Transformers warns of weights that are missing or left over; the gaps that matter are errors of ours."""
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from tiny import FAMILIES, SENTENCES, tiny_batch, tiny_model, tiny_policy, tiny_tokenizer
+from tiny import FAMILIES, SENTENCES, forced_start_policy, tiny_batch, tiny_policy
 from transformers import GenerationConfig
 
 from lastmile.config import Decoding
 from lastmile.policy.beam import beam_search
-from lastmile.policy.policy import Policy
 from lastmile.policy.step import Step
 
 SETTINGS = {
@@ -20,12 +19,6 @@ SETTINGS = {
     "all of it": {"num_beams": 5, "length_penalty": 0.6, "no_repeat_ngram_size": 3, "min_new_tokens": 4},
     "one beam": {"num_beams": 1, "no_repeat_ngram_size": 1, "min_new_tokens": 3},
 }
-
-
-def forced_start_policy():
-    model = tiny_model("bart")
-    model.generation_config.forced_bos_token_id = 1
-    return Policy(model, tiny_tokenizer())
 
 
 @pytest.fixture(params=[*FAMILIES, "bart with a forced start"])

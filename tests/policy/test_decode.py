@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import FAMILIES, SENTENCES, tiny_batch, tiny_model, tiny_policy, tiny_tokenizer
+from tiny import FAMILIES, SENTENCES, forced_start_policy, tiny_batch, tiny_model, tiny_policy, tiny_tokenizer
 
 from lastmile.config import Decoding, Sampling
 from lastmile.policy.decode import decode_batch, decode_candidates
@@ -26,12 +26,6 @@ def preset_model():
     for name, value in PRESETS.items():
         setattr(model.generation_config, name, value)
     return model
-
-
-def forced_start_policy():
-    model = tiny_model("bart")
-    model.generation_config.forced_bos_token_id = 1
-    return Policy(model, tiny_tokenizer())
 
 
 def generate(model, **settings):

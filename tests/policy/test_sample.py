@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from tiny import FAMILIES, SENTENCES, tiny_batch, tiny_model, tiny_policy, tiny_tokenizer
+from tiny import FAMILIES, SENTENCES, forced_start_policy, tiny_batch, tiny_policy
 from transformers import GenerationConfig
 
 from lastmile.config import Sampling
 from lastmile.policy.fold import Rows
-from lastmile.policy.policy import Policy
 from lastmile.policy.sample import greedy, keep, read_summaries, row_uniforms, sample
 from lastmile.policy.score import score
 from lastmile.policy.step import Step
@@ -24,13 +23,6 @@ def encode(policy, texts=SENTENCES):
 def draw_rollout(policy, settings=Sampling(), num_samples=8, length=12, ids=IDS):
     texts = [SENTENCES[IDS.index(i)] for i in ids]
     return sample(policy, encode(policy, texts), row_uniforms(1, 0, ids, num_samples, length), settings)
-
-
-def forced_start_policy():
-    """As `bart-large-cnn`: a first token that is not the model's choice."""
-    model = tiny_model("bart")
-    model.generation_config.forced_bos_token_id = 1
-    return Policy(model, tiny_tokenizer())
 
 
 @pytest.fixture(params=[*FAMILIES, "bart with a forced start"])
