@@ -10,6 +10,7 @@ from small import finished_run, metrics, small_recipe, tiny_checkpoint, write_co
 
 from lastmile.compare.audit import audit_run
 from lastmile.compare.audit_tables import print_audit
+from lastmile.compare.witness import model_witness
 from lastmile.config import dump_recipe
 from lastmile.judge.nli import load_entailment
 from lastmile.judge.semantic import load_semantic
@@ -116,11 +117,11 @@ def test_a_reward_is_no_witness_against_itself(run, models, tmp_path):
     )
     status, _, err = run("flag", "audit", trained.path, "--semantic", "a", "--nli", "b")
     assert (status, err.rstrip()) == (2, "an audit has one witness: give one of `--semantic`, `--nli`")
-    from lastmile.compare.witness import describe, model_witness
-
-    other = encoder_checkpoint(tmp_path / "other")
-    assert model_witness(trained.recipe, other, None).models.keys() == {"semantic"}
-    assert describe("semantic_doubt", trained.recipe, other).endswith("though another model of its kind was")
+    kin = model_witness(trained, None, encoder_checkpoint(tmp_path / "other"), None)
+    assert kin.name == "semantic_doubt"
+    assert kin.means.endswith("though another model of its kind was")
+    same, worse = kin.doubts([("It rained in Oslo.", "It rained in Oslo."), ("It rained in Oslo.", "Prices rose.")])
+    assert same < worse
 
 
 def test_models_of_the_hub_reward_and_a_missing_one_is_told_before_data(hub, tmp_path, models):
