@@ -50,7 +50,8 @@ class Policy(nn.Module):
         pad_id: Fills rows up; masked everywhere.
         dropped_presets: Decoding settings that the checkpoint brought and that are not used (3-gram blocking, least
             lengths, …): nothing may bend the sampling distribution unseen, and evaluation sets its own.
-        folds: Whether cross-attention is folded; otherwise encoder states are copied to the rows.
+        folds: Whether `decode` folds cross-attention; otherwise encoder states are copied to the rows, which tests and
+            benchmarks hold it against. Sampling always folds.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
