@@ -125,7 +125,7 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
             its tokenizer does not fit.
     """
     _load_config(name, revision)
-    # PEGASUS computes its positions: not always stored, never trained.
+    # PEGASUS computes its positions: not always stored, never trained. Loading forgets that they are frozen.
     model = load_weights(
         AutoModelForSeq2SeqLM,
         name,
