@@ -30,7 +30,7 @@ from bench.turns import Setup, in_turns, wait
 from lastmile.config import Likelihood
 from lastmile.corpus.tokens import TokenizedSplit
 from lastmile.train.likelihood import LikelihoodStage
-from lastmile.train.tune import quiet_lightning
+from lastmile.train.trainer import quiet_lightning
 
 BATCH = 16
 RATE = 5e-5

@@ -37,7 +37,7 @@ from lastmile.policy.policy import Encoded
 from lastmile.policy.sample import sample
 from lastmile.records import Example, Rollout, Scores, Summary, TokenBatch
 from lastmile.train.policy_gradient import PolicyGradientStage
-from lastmile.train.tune import quiet_lightning
+from lastmile.train.trainer import quiet_lightning
 
 PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 

@@ -242,7 +242,7 @@ class Compare(Section):
 
 
 class Hardware(Section):
-    """Handed to Lightning, but for the last."""
+    """Handed to Lightning, but for the last two."""
 
     accelerator: str = "auto"
     devices: Positive | Literal["auto"] = "auto"
@@ -252,6 +252,7 @@ class Hardware(Section):
     judge_workers: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto", description="Processes that judge summaries beside a GPU at work; 0 judges in the training process."
     )
+    cuda_graphs: bool = Field(False, description="Sample by replaying CUDA graphs; for NVIDIA GPUs.")
 
 
 class Recipe(Section):

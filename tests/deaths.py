@@ -21,7 +21,8 @@ from lastmile.policy.load import load_policy
 from lastmile.ship.summarize import summarize
 from lastmile.train.journal import Journal
 from lastmile.train.run import RunFolder
-from lastmile.train.tune import AtomicCheckpoint, tune
+from lastmile.train.trainer import AtomicCheckpoint
+from lastmile.train.tune import tune
 from lastmile.train.validate import Validate
 
 processes = multiprocessing.get_context("forkserver")

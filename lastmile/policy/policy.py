@@ -52,6 +52,7 @@ class Policy(nn.Module):
             lengths, …): nothing may bend the sampling distribution unseen, and evaluation sets its own.
         folds: Whether `decode` folds cross-attention; otherwise encoder states are copied to the rows, which tests and
             benchmarks hold it against. Sampling always folds.
+        cuda_graphs: Whether sampling replays CUDA graphs, see `recorded.py`.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -68,6 +69,7 @@ class Policy(nn.Module):
         self.pad_id: int = model.config.pad_token_id
         self.dropped_presets = self._drop_presets()
         self.folds = True
+        self.cuda_graphs = False
         self.has_bias = bool(getattr(model, "final_logits_bias", torch.zeros(1)).any())
         model.set_attn_implementation(FOLDED)
 

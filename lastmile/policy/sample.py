@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lastmile.config import Sampling
 from lastmile.policy.policy import Encoded, Policy
+from lastmile.policy.recorded import RecordedStep
 from lastmile.policy.step import Step
 from lastmile.records import Rollout, Summary
 
@@ -167,7 +168,8 @@ def _write(policy: Policy, encoded: Encoded, num_samples: int, length: int, choo
     log_probs = torch.zeros((num_rows, length), device=device)
     kept_steps: list[tuple[Tensor, int, Tensor]] = []
 
-    step = Step(policy, encoded, num_samples, len(policy.prefix) + length)
+    kind = RecordedStep if policy.cuda_graphs else Step
+    step = kind(policy, encoded, num_samples, len(policy.prefix) + length)
     alive = torch.arange(num_rows, device=device)
     for token in policy.prefix:
         hidden = step(alive.new_full((num_rows,), token))

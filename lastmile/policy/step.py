@@ -66,23 +66,10 @@ class Step:
         Returns:
             `(R, d)` hidden states, one step before `Policy.project`.
         """
-        weights, place = self.weights, self.written
         with torch.autocast(tokens.device.type, enabled=False):
-            x = weights.embed(tokens)
-            if weights.positions is not None:
-                x = x + weights.positions[place]
-            if weights.first_norm is not None:
-                x = weights.first_norm(x)
-            for layer, own, cross in zip(weights.layers, self.own, self.cross, strict=True):
-                blocks = (
-                    lambda h, layer=layer, own=own: self._look_back(layer, own, h),
-                    lambda h, layer=layer, cross=cross: self._look_up(layer, cross, h),
-                    layer.feed_forward,
-                )
-                for norm, block in zip(layer.norms, blocks, strict=True):
-                    x = x + block(norm(x)) if weights.norms_first else norm(x + block(x))
-            self.written += 1
-            return x if weights.last_norm is None else weights.last_norm(x)
+            hidden = self._read(tokens)
+        self.written += 1
+        return hidden
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows only, `(r,)`, document by document; a row may stand there more than once.
@@ -102,18 +89,49 @@ class Step:
         self.rows = Rows.of(document, len(documents))
         self._place_rows()
 
-    def _look_back(self, layer: Layer, own: Tensor, x: Tensor) -> Tensor:
+    def _read(self, tokens: Tensor) -> Tensor:
+        """All layers, for tokens that stand at `self.written`."""
+        weights = self.weights
+        x = weights.embed(tokens)
+        if weights.positions is not None:
+            x = x + self._position()
+        if weights.first_norm is not None:
+            x = weights.first_norm(x)
+        distance = self._distance()
+        for layer, own, cross in zip(weights.layers, self.own, self.cross, strict=True):
+            blocks = (
+                lambda h, layer=layer, own=own: self._look_back(layer, own, distance, h),
+                lambda h, layer=layer, cross=cross: self._look_up(layer, cross, h),
+                layer.feed_forward,
+            )
+            for norm, block in zip(layer.norms, blocks, strict=True):
+                x = x + block(norm(x)) if weights.norms_first else norm(x + block(x))
+        return x if weights.last_norm is None else weights.last_norm(x)
+
+    def _look_back(self, layer: Layer, own: Tensor, distance: Tensor | None, x: Tensor) -> Tensor:
         """Self-attention over the row so far, the newest token included."""
-        count, heads, end = len(x), self.weights.heads, self.written + 1
-        query, *memory = layer.self_in(x).view(count, 3, heads, -1).unbind(1)
-        for room, newest in zip(own, memory, strict=True):
-            room[:, :, self.written] = newest
-        keys, values = (room.flatten(0, 1)[:, :end] for room in own)
+        count, heads = len(x), self.weights.heads
+        query, *newest = layer.self_in(x).view(count, 3, heads, -1).unbind(1)
+        keys, values = self._remember(own, *newest)
         scores = torch.bmm(self._scaled(query).reshape(count * heads, 1, -1), keys.transpose(1, 2))
-        if self.weights.distance_bias is not None:
-            scores.view(count, heads, end).add_(self.weights.distance_bias[:, -end:])
+        if distance is not None:
+            scores.view(count, heads, -1).add_(distance)
         attended = torch.bmm(scores.softmax(-1), values)
         return layer.self_out(attended.view(count, -1))
+
+    def _position(self) -> Tensor:
+        """`(d)` of the newest token."""
+        return self.weights.positions[self.written]
+
+    def _remember(self, own: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Write `(R, H, d)` key and value behind the others; give back all so far, `(2, R·H, t, d)`."""
+        own[0, :, :, self.written], own[1, :, :, self.written] = key, value
+        return own.flatten(1, 2)[:, :, : self.written + 1]
+
+    def _distance(self) -> Tensor | None:
+        """What is added to the scores of the keys so far: `(H, t)`, or `(t)` for all heads."""
+        distance = self.weights.distance_bias
+        return None if distance is None else distance[:, -self.written - 1 :]
 
     def _look_up(self, layer: Layer, cross: Tensor, x: Tensor) -> Tensor:
         """Cross-attention, folded: the rows of a document stand side by side as queries of its one copy."""

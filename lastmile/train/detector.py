@@ -22,7 +22,7 @@ from lastmile.judge.profile import TargetProfile
 from lastmile.policy.detector import Detector, Pairs
 from lastmile.policy.rewrite import Rewriter
 from lastmile.records import Split
-from lastmile.train.tune import quiet_lightning
+from lastmile.train.trainer import quiet_lightning
 
 SPOILED_SHARE = 0.7
 """Of the targets of an epoch; the others are left as people wrote them."""

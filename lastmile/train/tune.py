@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from lastmile.config import Hardware, Recipe
+from lastmile.config import Recipe
 from lastmile.corpus.sources import load_corpus
 from lastmile.corpus.tokens import TokenizedSplit, tokenize_split
 from lastmile.errors import InputError, RunError, did_you_mean
@@ -35,8 +30,9 @@ from lastmile.records import Corpus
 from lastmile.train.journal import Journal
 from lastmile.train.likelihood import LikelihoodStage
 from lastmile.train.policy_gradient import PolicyGradientStage
-from lastmile.train.run import DETECTOR, RunFolder, environment, is_first_process, writing
+from lastmile.train.run import DETECTOR, RunFolder, environment, is_first_process
 from lastmile.train.stage import Stage
+from lastmile.train.trainer import judge_workers, peak_memory, quiet_lightning, trainer_for
 from lastmile.train.validate import Validate
 
 MAX_TOKENIZER_TEXTS = 50_000
@@ -85,11 +81,14 @@ def _hardware_problems(recipe: Recipe) -> list[str]:
     """What Lightning says of the hardware settings, and steps with fewer documents than parts."""
     try:
         with quiet_lightning():
-            trainer = _trainer(recipe.hardware, 1)
+            trainer = trainer_for(recipe.hardware, 1)
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         return [f"`hardware`: {str(error).strip().splitlines()[0]}"]
+    problems = []
+    if recipe.hardware.cuda_graphs and trainer.strategy.root_device.type != "cuda":
+        problems.append(f"`hardware.cuda_graphs` needs an NVIDIA GPU, got {trainer.strategy.root_device}. Leave it out")
     parts = trainer.world_size * recipe.hardware.accumulate
-    return [
+    return problems + [
         f"`{name}.documents_per_step` must be at least {parts} (devices × `hardware.accumulate`), got {documents}"
         for name, documents in _documents_per_step(recipe).items()
         if documents < parts
@@ -254,6 +253,7 @@ def fit_policy_gradient(prepared: Prepared) -> None:
     recipe, run = prepared.recipe, prepared.run
     settings = recipe.policy_gradient
     reference = load_policy(str(run.path / "baseline"))
+    prepared.policy.cuda_graphs = recipe.hardware.cuda_graphs
     with JudgePool(prepared.judge, judge_workers(recipe.hardware)) as judge:
         stage = PolicyGradientStage(prepared.policy, reference, judge, prepared.train, recipe)
         _fit(
@@ -265,21 +265,6 @@ def fit_policy_gradient(prepared: Prepared) -> None:
             stop=settings.stop,
             last="last",
         )
-
-
-def judge_workers(hardware: Hardware) -> int:
-    """Processes that judge while the model is at work, in each training process.
-
-    `auto` is 0 on a CPU: there the model keeps every core busy. Beside an accelerator the cores idle: as many as fall
-    to each device, less one for the training process, and no more than 8, which judge a large batch while it is scored.
-    """
-    if hardware.judge_workers != "auto":
-        return hardware.judge_workers
-    if hardware.accelerator == "cpu" or not torch.accelerator.is_available():
-        return 0
-    devices = torch.accelerator.device_count() if hardware.devices == "auto" else hardware.devices
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(0, min(8, cores // devices - 1))
 
 
 def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, stop=None, last=None) -> None:
@@ -305,7 +290,7 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
         learned=prepared.judge.learned,
     )
     with quiet_lightning():
-        trainer = _trainer(recipe.hardware, stage.total_steps, validate)
+        trainer = trainer_for(recipe.hardware, stage.total_steps, validate)
     before = time.monotonic()
     with quiet_lightning(), journal.stage(stage.name, stage.total_steps):
         try:
@@ -336,64 +321,5 @@ def _fit(prepared: Prepared, stage: Stage, *, select_by, patience, checkpoint, s
         )
 
 
-def _trainer(hardware: Hardware, total_steps: int, *callbacks: pl.Callback) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        strategy=hardware.strategy,
-        precision=hardware.precision,
-        accumulate_grad_batches=hardware.accumulate,
-        max_steps=total_steps,
-        callbacks=list(callbacks),
-        plugins=[AtomicCheckpoint()],
-        gradient_clip_val=1.0,  # any number: the stage clips by its own setting
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-
-
-class AtomicCheckpoint(TorchCheckpointIO):
-    """Lightning's checkpoint, written aside and renamed: a kill leaves the old one whole."""
-
-    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
-        """Write and rename."""
-        path = Path(path)
-        path.parent.mkdir(exist_ok=True)
-        aside = path.with_suffix(".new")
-        with writing(path, aside):
-            with aside.open("wb") as file:
-                torch.save(checkpoint, file)
-            aside.replace(path)
-
-
-def peak_memory() -> int:
-    """Most bytes this process held: on the GPU where there is one, else resident."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def _saved_step(path: Path) -> int:
     return torch.load(path, weights_only=True, map_location="cpu", mmap=True)["global_step"]
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Lightning's own talk (tips, device lists) off; warnings of ours and errors stay."""
-    import logging
-    import warnings
-
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

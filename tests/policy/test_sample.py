@@ -46,6 +46,16 @@ def test_greedy_equals_transformers_generate(policy):
     assert len({tuple(row) for row in theirs.tolist()}) > 1
 
 
+@pytest.mark.parametrize("settings", [Sampling(), TRUNCATED], ids=["plain", "truncated"])
+def test_a_step_of_fixed_shape_samples_the_same(policy, settings):
+    growing = draw_rollout(policy, settings)
+    policy.cuda_graphs = True
+    fixed = draw_rollout(policy, settings)
+    assert torch.equal(growing.summary_ids, fixed.summary_ids)
+    assert len(growing.summary_mask.sum(-1).unique()) > 2
+    torch.testing.assert_close(growing.log_probs, fixed.log_probs, rtol=1e-4, atol=1e-4)
+
+
 def test_greedy_log_probs_are_scores(policy):
     rollout = greedy(policy, encode(policy), 12)
     scores = score(policy, encode(policy), rollout.summary_ids, rollout.summary_mask)

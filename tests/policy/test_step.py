@@ -5,6 +5,7 @@ import torch
 from tiny import FAMILIES, tiny_batch, tiny_policy
 
 from lastmile.policy.fold import Rows
+from lastmile.policy.recorded import RecordedStep
 from lastmile.policy.step import Step
 
 GATED_T5 = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
@@ -20,6 +21,11 @@ TOKENS = 9
 def choose_policy(request):
     family, settings = request.param
     return lambda **more: tiny_policy(family, **settings, **more)
+
+
+@pytest.fixture(params=[Step, RecordedStep])
+def kind(request):
+    return request.param
 
 
 def tokens_for(rows: int) -> torch.Tensor:
@@ -40,24 +46,24 @@ def whole_rows(policy, encoded, samples):
 @pytest.mark.parametrize("samples", [1, 8])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @torch.no_grad()
-def test_logits_equal_those_of_transformers_decoder(choose_policy, dtype, samples):
+def test_logits_equal_those_of_transformers_decoder(choose_policy, kind, dtype, samples):
     policy = choose_policy(dtype=dtype)
     # T5's norms take the mean square in float32, whatever the type.
     exact = dtype == torch.float64 and "t5" not in policy.model.config.model_type
     tolerance = 1e-10 if exact else 1e-4
     encoded = policy.encode(*tiny_batch(policy))
-    expected, step = whole_rows(policy, encoded, samples), Step(policy, encoded, samples, TOKENS)
+    expected, step = whole_rows(policy, encoded, samples), kind(policy, encoded, samples, TOKENS)
     assert expected.std() > 0.5
     for place, tokens in enumerate(tokens_for(6 * samples).T):
         torch.testing.assert_close(project(policy, step, tokens), expected[:, place], rtol=tolerance, atol=tolerance)
 
 
 @torch.no_grad()
-def test_bfloat16_stays_near(choose_policy):
+def test_bfloat16_stays_near(choose_policy, kind):
     policy = choose_policy()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         encoded = policy.encode(*tiny_batch(policy))
-        expected, step = whole_rows(policy, encoded, 4), Step(policy, encoded, 4, TOKENS)
+        expected, step = whole_rows(policy, encoded, 4), kind(policy, encoded, 4, TOKENS)
         ours = torch.stack([project(policy, step, tokens) for tokens in tokens_for(24).T], dim=1)
     assert ours.dtype == torch.bfloat16
     exact = whole_rows(policy, encoded, 4).float()
@@ -67,10 +73,10 @@ def test_bfloat16_stays_near(choose_policy):
 
 
 @torch.no_grad()
-def test_the_rows_that_stay_go_on_as_if_nobody_had_left(choose_policy):
+def test_the_rows_that_stay_go_on_as_if_nobody_had_left(choose_policy, kind):
     policy = choose_policy()
     encoded = policy.encode(*tiny_batch(policy))
-    expected, step = whole_rows(policy, encoded, 3), Step(policy, encoded, 3, TOKENS)
+    expected, step = whole_rows(policy, encoded, 3), kind(policy, encoded, 3, TOKENS)
     alive = torch.arange(18)
     # The first row, whole documents (0, then 3 and 5), one of a document, the last row, nobody.
     leaving = {1: [0], 2: [1, 2], 4: [7, 9, 10, 11, 15, 16], 5: [17], 7: [3, 4, 8]}
@@ -81,8 +87,10 @@ def test_the_rows_that_stay_go_on_as_if_nobody_had_left(choose_policy):
             step.select(stay)
         torch.testing.assert_close(project(policy, step, tokens[alive]), expected[alive, place], rtol=1e-4, atol=1e-4)
     assert alive.tolist() == [5, 6, 12, 13, 14]
-    assert step.rows.num_documents == 3
-    assert {each.shape[1] for each in step.cross} == {3 * step.weights.heads}
+    # What is recorded shrinks only where half of its rows have left: here from 18 to 7, and 5 of them live.
+    documents = 4 if kind is RecordedStep else 3
+    assert step.rows.num_documents == documents
+    assert {each.shape[1] for each in step.cross} == {documents * step.weights.heads}
 
 
 @torch.no_grad()
@@ -103,3 +111,19 @@ def test_nothing_of_the_model_changes(choose_policy):
     for tokens in tokens_for(12).T:
         step(tokens)
     assert all(torch.equal(weight, before[name]) for name, weight in policy.state_dict().items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="records on a GPU alone")
+@torch.no_grad()
+def test_a_recorded_step_replays_on_a_gpu(choose_policy):
+    policy = choose_policy().to("cuda")
+    encoded = policy.encode(*(each.to("cuda") for each in tiny_batch(policy)))
+    plain, recorded = (each(policy, encoded, 3, TOKENS) for each in (Step, RecordedStep))
+    alive = torch.arange(18, device="cuda")
+    for place, tokens in enumerate(tokens_for(18).to("cuda").T):
+        if place % 3 == 2:
+            stay = torch.arange(0, len(alive), 2, device="cuda")
+            alive = alive[stay]
+            plain.select(stay)
+            recorded.select(stay)
+        torch.testing.assert_close(recorded(tokens[alive]), plain(tokens[alive]), rtol=1e-4, atol=1e-4)

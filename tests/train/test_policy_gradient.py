@@ -14,7 +14,8 @@ from lastmile.judge.judge import Judge
 from lastmile.judge.pool import JudgePool
 from lastmile.train.policy_gradient import PolicyGradientStage
 from lastmile.train.run import RunFolder
-from lastmile.train.tune import judge_workers, tune
+from lastmile.train.trainer import judge_workers
+from lastmile.train.tune import tune
 
 
 def stage_2(tmp_path, *settings, **more):

@@ -87,6 +87,8 @@ def test_row17_every_part_of_a_step_needs_a_document():
 def test_hardware_that_is_not_there_is_said_in_one_line():
     (line,) = problems("hardware.accelerator=gpuu")
     assert line.startswith("`hardware`: ") and "gpuu" in line
+    (line,) = problems("hardware.cuda_graphs=true")
+    assert line == "`hardware.cuda_graphs` needs an NVIDIA GPU, got cpu. Leave it out"
     (line,) = problems("hardware.strategy=ddpp")
     assert line.startswith("`hardware`: ") and "ddpp" in line
 

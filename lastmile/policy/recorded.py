@@ -1,0 +1,102 @@
+"""The one-token step as a CUDA graph: recorded once, replayed for each token.
+
+A step is some twenty small kernels a layer. A GPU runs each in microseconds, and waits longer for the next one to be
+launched. A graph launches all of them at once, but every tensor in it has its address and its size for good. So here a
+row looks at the whole room of its self-attention, with a mask on what is not written yet, and rows that have ended
+keep their places until half of all rows have: only then a graph of fewer rows is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lastmile.policy.policy import Encoded, Policy
+from lastmile.policy.step import Step
+
+
+class RecordedStep(Step):
+    """A `Step` for the sampler, whose rows only leave.
+
+    On any other device the same operations run one by one.
+    """
+
+    def __init__(self, policy: Policy, encoded: Encoded, num_samples: int, length: int) -> None:
+        super().__init__(policy, encoded, num_samples, length)
+        # What is masked counts 0 times, so it must be a number.
+        self.own.zero_()
+        self._room = torch.arange(length, device=self.own.device)
+        self._now = torch.zeros(1, dtype=torch.int64, device=self.own.device)
+        self._keep_all()
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """As `Step`: `(R,)` ids of the rows still being written → `(R, d)`."""
+        self._tokens[self._live] = tokens
+        with torch.autocast(tokens.device.type, enabled=False):
+            if tokens.is_cuda:
+                self._recording = self._recording or Recording(self._read, self._tokens)
+                hidden = self._recording()
+            else:
+                hidden = self._read(self._tokens)
+        self._now += 1
+        self.written += 1
+        return hidden[self._live]
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows only, `(r,)`, rising."""
+        live = self._live[rows]
+        if 2 * len(live) > len(self._tokens):
+            self._live = live
+        else:
+            super().select(live)
+            self._keep_all()
+
+    def _keep_all(self) -> None:
+        count, device = len(self.rows.document), self.own.device
+        self._live = torch.arange(count, device=device)
+        self._tokens = torch.zeros(count, dtype=torch.int64, device=device)
+        self._recording = None
+
+    def _position(self) -> Tensor:
+        return self.weights.positions.index_select(0, self._now)
+
+    def _remember(self, own: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        own.index_copy_(3, self._now, torch.stack([key, value])[:, :, :, None])
+        return own.flatten(1, 2)
+
+    def _distance(self) -> Tensor:
+        mask = torch.zeros_like(self._room, dtype=self.dtype)
+        mask = mask.masked_fill(self._room > self._now, torch.finfo(self.dtype).min)
+        distance = self.weights.distance_bias
+        if distance is None:
+            return mask
+        last = len(self._room) - 1
+        return mask + distance.index_select(1, (last - self._now + self._room).clamp_max(last))
+
+
+class Recording:
+    """A CUDA graph of one function.
+
+    Args:
+        run: Reads and writes tensors of fixed address and size. It runs once beforehand, so that libraries take their
+            working memory, which must do no harm.
+        inputs: What it is given.
+    """
+
+    def __init__(self, run: Callable[..., Tensor], *inputs: Tensor) -> None:
+        beside = torch.cuda.Stream()
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            run(*inputs)
+        torch.cuda.current_stream().wait_stream(beside)
+        self._graph = torch.cuda.CUDAGraph()
+        # Another thread may ask the GPU for memory meanwhile, as a data loader does.
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+            self._result = run(*inputs)
+
+    def __call__(self) -> Tensor:
+        """Run it again on what the inputs hold now; the next call overwrites the result."""
+        self._graph.replay()
+        return self._result
