@@ -147,7 +147,8 @@ def markdown(folder: Path) -> str:
             f"| {measure.about} | {measure.written} | not measured | | | |"
         ]
     rows += _growth([one for one in found if one["name"].startswith("scale, ")])
-    return "\n".join([*rows, "", *_machines(found)]).rstrip()
+    profiles = _profiles([one for one in found if one["name"].startswith("profile, ")])
+    return "\n".join([*rows, "", *profiles, *_machines(found)]).rstrip()
 
 
 def _fits(measure: Measure, one: Found) -> bool:
@@ -180,6 +181,23 @@ def _growth(found: list[Found]) -> list[str]:
         about = one["name"].replace("scale, ", "reading, tokenizing, flagging ")
         rows.append(f"| {about} | ≤ 1.10 | {told} | {'yes' if growth <= 1.1 else 'no'} | | `{one['command']}` |")
     return rows
+
+
+def _profiles(found: list[Found]) -> list[str]:
+    """What each phase of a step spends its time with."""
+    if not found:
+        return []
+    kinds = list(found[0]["facts"])
+    rows = [
+        f"| phase of a step | seconds | of the floor's speed | {' | '.join(kinds)} | shape | command |",
+        "|---" * (len(kinds) + 5) + "|",
+    ]
+    for one in found:
+        shares = " | ".join(f"{one['facts'][kind]:.0%}" for kind in kinds)
+        seconds, where = one["ours"]["seconds"]["median"], f"{one['settings']['shape']}, {one['settings']['dtype']}"
+        phase = one["name"].removeprefix("profile, ")
+        rows.append(f"| {phase} | {seconds:.3g} | {one['fraction']:.0%} | {shares} | {where} | `{one['command']}` |")
+    return [*rows, ""]
 
 
 def _machines(found: list[Found]) -> list[str]:

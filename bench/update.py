@@ -124,10 +124,14 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
     sides = {way: turn(way) for way in ways}
     sides["rates"] = meter = Meter(setup.dtype, setup.device, setup.shape == "tiny")
     spent = in_turns(sides, setup.rounds, setup.device)
+    sizes = Sizes.of(setup.shape)
+    phases = training(sizes, work.lengths, setup.samples, setup.document_tokens)
+    ours = sum(phase.operations for phase in phases)
+    copied = 3 * (setup.samples - 1) * sizes.document_keys(setup.documents, setup.document_tokens)
     common = {
         "unit": "tokens",
         "work": sum(work.lengths),
-        "phases": training(Sizes.of(setup.shape), work.lengths, setup.samples, setup.document_tokens),
+        "phases": phases,
         "rates": meter.rates,
         "gradients_differ": agreement,
         "cross_cache_elements": cache,
@@ -135,6 +139,7 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
             "largest difference of a parameter's gradients in float64, of their norm": agreement["float64"],
             "the same in float32": agreement["float32 worst"],
             "difference of the whole gradients in float32, of their norm": agreement["float32"],
+            "operations that copied states take, of ours": (ours + copied) / ours,
             "cross-attention cache, elements, ours": cache["ours"],
             "cross-attention cache, elements, expanded": cache["peer"],
         },

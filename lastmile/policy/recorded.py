@@ -1,9 +1,9 @@
 """The one-token step as a CUDA graph: recorded once, replayed for each token.
 
 A step is some twenty small kernels a layer. A GPU runs each in microseconds, and waits longer for the next one to be
-launched. A graph launches all of them at once, but every tensor in it has its address and its size for good. So here a
-row looks at the whole room of its self-attention, with a mask on what is not written yet, and rows that have ended
-keep their places until half of all rows have: only then a graph of fewer rows is recorded.
+launched. A graph launches all of them at once, but every tensor in it has its address and its size for good. So the
+room of self-attention is made for the longest row at once, the newest token's place stands in a tensor, and rows that
+have ended keep their places until half of all rows have: only then a graph of fewer rows is recorded.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ class RecordedStep(Step):
 
     def __init__(self, policy: Policy, encoded: Encoded, num_samples: int, length: int) -> None:
         super().__init__(policy, encoded, num_samples, length)
-        # What is masked counts 0 times, so it must be a number.
-        self.own.zero_()
+        self._make_room(length)
         self._room = torch.arange(length, device=self.own.device)
         self._now = torch.zeros(1, dtype=torch.int64, device=self.own.device)
         self._keep_all()
@@ -59,21 +58,15 @@ class RecordedStep(Step):
         self._tokens = torch.zeros(count, dtype=torch.int64, device=device)
         self._recording = None
 
-    def _position(self) -> Tensor:
-        return self.weights.positions.index_select(0, self._now)
-
     def _remember(self, own: Tensor, key: Tensor, value: Tensor) -> Tensor:
         own.index_copy_(3, self._now, torch.stack([key, value])[:, :, :, None])
         return own.flatten(1, 2)
 
     def _distance(self) -> Tensor:
-        mask = torch.zeros_like(self._room, dtype=self.dtype)
-        mask = mask.masked_fill(self._room > self._now, torch.finfo(self.dtype).min)
-        distance = self.weights.distance_bias
-        if distance is None:
-            return mask
-        last = len(self._room) - 1
-        return mask + distance.index_select(1, (last - self._now + self._room).clamp_max(last))
+        return self.distances.index_select(1, len(self._room) - 1 - self._now + self._room)
+
+    def _position(self) -> Tensor:
+        return self.weights.positions.index_select(0, self._now)
 
 
 class Recording:

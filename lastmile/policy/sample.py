@@ -47,7 +47,9 @@ def sample(policy: Policy, encoded: Encoded, uniforms: Tensor, settings: Samplin
     uniforms = uniforms.to(encoded.states.device)
 
     def choose(logits: Tensor, rows: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        logits = logits.float().div_(settings.temperature)
+        logits = logits.float()
+        if settings.temperature != 1.0:
+            logits = logits.div_(settings.temperature)
         kept = keep(logits, settings.top_k, settings.top_p)
         if kept is not None:
             logits = logits.masked_fill(~kept, -torch.inf)

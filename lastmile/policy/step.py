@@ -8,12 +8,15 @@ is folded over a document's rows (see `fold.py`), masks are worked out beforehan
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lastmile.policy.fold import Rows
 from lastmile.policy.policy import Encoded, Policy
 from lastmile.policy.products import packed
 from lastmile.policy.weights import Layer, decoder_weights
+
+ROOM = 16
+"""Tokens a row that memory is made for at a time."""
 
 
 class Step:
@@ -40,17 +43,20 @@ class Step:
         self.weights = decoder_weights(policy.model, length, self.dtype)
         self.output_weight = packed(policy.output_weight.to(self.dtype))
         self.rows = Rows.grid(len(states), num_samples, device)
-        self.written = 0
+        self.length, self.written = length, 0
         heads = self.weights.heads
         with torch.autocast(device.type, enabled=False):
             self.cross = [
                 _heads(layer.cross_memory(states), 2 * heads).unflatten(1, (2, heads)).transpose(0, 1).flatten(1, 2)
                 for layer in self.weights.layers
             ]
-        width = self.cross[0].shape[-1]
         # Layer, key or value, row, head, place, width.
-        shape = len(self.cross), 2, len(states) * num_samples, heads, length, width
+        shape = len(self.cross), 2, len(states) * num_samples, heads, 0, self.cross[0].shape[-1]
         self.own = torch.empty(shape, dtype=self.dtype, device=device)
+        distance = self.weights.distance_bias
+        distance = torch.zeros(1, length, dtype=self.dtype, device=device) if distance is None else distance
+        # Behind the newest token nothing counts.
+        self.distances = nn.functional.pad(distance, (0, length), value=torch.finfo(self.dtype).min)
         self.mask = None
         if not encoded.mask.all():
             blocked = torch.zeros(encoded.mask.shape, dtype=self.dtype, device=device)
@@ -66,6 +72,8 @@ class Step:
         Returns:
             `(R, d)` hidden states, one step before `Policy.project`.
         """
+        if self.written == self.own.shape[-2]:
+            self._make_room(min(ROOM, self.length - self.written))
         with torch.autocast(tokens.device.type, enabled=False):
             hidden = self._read(tokens)
         self.written += 1
@@ -108,30 +116,36 @@ class Step:
                 x = x + block(norm(x)) if weights.norms_first else norm(x + block(x))
         return x if weights.last_norm is None else weights.last_norm(x)
 
-    def _look_back(self, layer: Layer, own: Tensor, distance: Tensor | None, x: Tensor) -> Tensor:
+    def _look_back(self, layer: Layer, own: Tensor, distance: Tensor, x: Tensor) -> Tensor:
         """Self-attention over the row so far, the newest token included."""
         count, heads = len(x), self.weights.heads
         query, *newest = layer.self_in(x).view(count, 3, heads, -1).unbind(1)
         keys, values = self._remember(own, *newest)
         scores = torch.bmm(self._scaled(query).reshape(count * heads, 1, -1), keys.transpose(1, 2))
-        if distance is not None:
-            scores.view(count, heads, -1).add_(distance)
+        scores.view(count, heads, -1).add_(distance)
         attended = torch.bmm(scores.softmax(-1), values)
         return layer.self_out(attended.view(count, -1))
+
+    def _make_room(self, tokens: int) -> None:
+        """For so many tokens more. What is not written yet is masked, but must be a number.
+
+        All of the room is read: products over a part of it would copy that part first.
+        """
+        self.own = nn.functional.pad(self.own, (0, 0, 0, tokens))
+
+    def _remember(self, own: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Write `(R, H, d)` key and value behind the others; give back the whole room, `(2, R·H, t, d)`."""
+        own[0, :, :, self.written], own[1, :, :, self.written] = key, value
+        return own.flatten(1, 2)
+
+    def _distance(self) -> Tensor:
+        """What is added to the scores of each place in the room: `(H, t)`, or `(1, t)` for all heads."""
+        first = self.length - 1 - self.written
+        return self.distances[:, first : first + self.own.shape[-2]]
 
     def _position(self) -> Tensor:
         """`(d)` of the newest token."""
         return self.weights.positions[self.written]
-
-    def _remember(self, own: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Write `(R, H, d)` key and value behind the others; give back all so far, `(2, R·H, t, d)`."""
-        own[0, :, :, self.written], own[1, :, :, self.written] = key, value
-        return own.flatten(1, 2)[:, :, : self.written + 1]
-
-    def _distance(self) -> Tensor | None:
-        """What is added to the scores of the keys so far: `(H, t)`, or `(t)` for all heads."""
-        distance = self.weights.distance_bias
-        return None if distance is None else distance[:, -self.written - 1 :]
 
     def _look_up(self, layer: Layer, cross: Tensor, x: Tensor) -> Tensor:
         """Cross-attention, folded: the rows of a document stand side by side as queries of its one copy."""

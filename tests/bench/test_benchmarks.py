@@ -152,6 +152,18 @@ def test_memory_alone(bench):
     assert whole["ours"]["bytes"]["median"] > 50e6
 
 
+def test_profile(bench, tmp_path):
+    found = bench("profile", "--documents", "2", "--samples", "2")
+    assert [one["name"] for one in found] == [f"profile, {x}" for x in ("sampling", "reference", "update", "optimizer")]
+    for one in found:
+        assert sum(one["facts"].values()) == pytest.approx(1)
+        assert one["floor"] > 0
+    sampling, reference, update, optimizer = (one["facts"] for one in found)
+    assert min(x["matrix products"] for x in (sampling, reference, update)) > 0.05 > optimizer["matrix products"]
+    assert min(x["products of attention"] for x in (sampling, reference, update)) > 0
+    assert "| update | " in markdown(tmp_path)
+
+
 def test_a_peer_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("LASTMILE_PEERS", str(tmp_path))
     done = CliRunner().invoke(app, ["step", "--documents", "1", "--samples", "2", *SMALL])
