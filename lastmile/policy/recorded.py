@@ -20,11 +20,13 @@ from lastmile.policy.step import Step
 class RecordedStep(Step):
     """A `Step` for the sampler, whose rows only leave.
 
-    On any other device the same operations run one by one.
+    Attributes:
+        records: Whether there is a GPU to record on; elsewhere the same operations run one by one.
     """
 
     def __init__(self, policy: Policy, encoded: Encoded, num_samples: int, length: int) -> None:
         super().__init__(policy, encoded, num_samples, length)
+        self.records = self.own.is_cuda
         self._make_room(length)
         self._room = torch.arange(length, device=self.own.device)
         self._now = torch.zeros(1, dtype=torch.int64, device=self.own.device)
@@ -34,7 +36,7 @@ class RecordedStep(Step):
         """As `Step`: `(R,)` ids of the rows still being written → `(R, d)`."""
         self._tokens[self._live] = tokens
         with torch.autocast(tokens.device.type, enabled=False):
-            if tokens.is_cuda:
+            if self.records:
                 self._recording = self._recording or Recording(self._read, self._tokens)
                 hidden = self._recording()
             else:

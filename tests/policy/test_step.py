@@ -3,7 +3,9 @@
 import pytest
 import torch
 from tiny import FAMILIES, tiny_batch, tiny_policy
+from torch.fx.experimental.proxy_tensor import make_fx
 
+import lastmile.policy.recorded
 from lastmile.policy.fold import Rows
 from lastmile.policy.recorded import RecordedStep
 from lastmile.policy.step import Step
@@ -111,6 +113,36 @@ def test_nothing_of_the_model_changes(choose_policy):
     for tokens in tokens_for(12).T:
         step(tokens)
     assert all(torch.equal(weight, before[name]) for name, weight in policy.state_dict().items())
+
+
+class Traced:
+    """As a CUDA graph does, calls the same operators on the same tensors again, whatever Python would say by then."""
+
+    def __init__(self, run, *inputs):
+        self.graph, self.inputs = make_fx(lambda *given: run(*given))(*inputs), inputs
+
+    def __call__(self):
+        return self.graph(*self.inputs)
+
+
+@torch.no_grad()
+def test_a_recorded_step_has_nothing_in_it_that_python_must_decide(choose_policy, monkeypatch):
+    monkeypatch.setattr(lastmile.policy.recorded, "Recording", Traced)
+    policy = choose_policy(dtype=torch.float64)
+    encoded = policy.encode(*tiny_batch(policy))
+    plain, recorded = (each(policy, encoded, 3, TOKENS) for each in (Step, RecordedStep))
+    recorded.records = True
+    alive, graphs = torch.arange(18), set()
+    leaving = {1: [0], 2: [1, 2], 4: [7, 9, 10, 11, 15, 16], 5: [17], 7: [3, 4, 8]}
+    for place, tokens in enumerate(tokens_for(18).T):
+        if place in leaving:
+            stay = (~torch.isin(alive, torch.tensor(leaving[place]))).nonzero()[:, 0]
+            alive = alive[stay]
+            plain.select(stay)
+            recorded.select(stay)
+        torch.testing.assert_close(recorded(tokens[alive]), plain(tokens[alive]), rtol=1e-5, atol=1e-5)
+        graphs.add(recorded._recording)
+    assert len(graphs) == 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="records on a GPU alone")
