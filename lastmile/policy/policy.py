@@ -94,6 +94,17 @@ class Policy(nn.Module):
             self.model.save_pretrained(folder, safe_serialization=True)
             self.tokenizer.save_pretrained(folder)
 
+    def narrow(self, dtype: torch.dtype) -> None:
+        """Hold the weights of matrix products in a shorter type, for a model that is not trained.
+
+        Under autocast to that type nothing changes, since it would cast them at each use. What autocast leaves alone
+        keeps its type: norms, and the embeddings with the output projection that is tied to them.
+        """
+        embeddings = self.model.get_input_embeddings().weight
+        for module in self.model.modules():
+            if isinstance(module, nn.Linear) and module.weight is not embeddings:
+                module.weight = nn.Parameter(module.weight.to(dtype), requires_grad=False)
+
     @property
     def device(self) -> torch.device:
         """Where the parameters lie."""

@@ -24,6 +24,9 @@ from lastmile.train.stage import Stage, gather
 from lastmile.train.steps import StepPart
 
 
+AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
 class PolicyGradientStage(Stage):
     """The policy-gradient stage. Dropout is off throughout: what is scored is what was sampled from.
 
@@ -53,6 +56,8 @@ class PolicyGradientStage(Stage):
         # In a tuple, so that the frozen reference is no part of the trained module and of its checkpoints.
         self._reference = (reference.requires_grad_(False).eval(),)
         self.reference_hash = weights_hash(reference)
+        if recipe.hardware.precision in AUTOCAST:
+            reference.narrow(AUTOCAST[recipe.hardware.precision])
         self.judge, self.sampling = judge, recipe.sampling
         self.kl_coefficient = settings.kl.coefficient
         self.scale = RunningScale()

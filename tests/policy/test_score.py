@@ -228,3 +228,17 @@ def test_all_weights_get_gradients_after_sampling_under_autocast(family):
     # A bias of the keys shifts all logits of a query alike: its gradient is zero but for rounding.
     trained = {n: p for n, p in policy.named_parameters() if p.requires_grad and not n.endswith("k_proj.bias")}
     assert [name for name, p in trained.items() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_a_narrowed_model_scores_the_same_under_autocast(family):
+    policy, narrow = tiny_policy(family), tiny_policy(family)
+    narrow.narrow(torch.bfloat16)
+    sizes = [sum(each.numel() * each.element_size() for each in one.parameters()) for one in (policy, narrow)]
+    assert 0.5 * sizes[0] < sizes[1] < 0.8 * sizes[0]
+    ids = torch.randint(3, 300, (6, 4, 7), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        one, other = (score(each, each.encode(*tiny_batch(each)), ids, mask) for each in (policy, narrow))
+    assert torch.equal(one, other)
