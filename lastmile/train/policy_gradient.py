@@ -23,7 +23,6 @@ from lastmile.records import Rollout, Scores, Summary, TokenBatch
 from lastmile.train.stage import Stage, gather
 from lastmile.train.steps import StepPart
 
-
 AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
