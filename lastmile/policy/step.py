@@ -1,8 +1,8 @@
 """One token through the decoder: what the sampler does again and again.
 
 Transformers' decoder runs many small operations a token, however few the rows. Here are fewer and larger ones:
-projections of the same input are joined, keys and values are written into room allocated once, cross-attention
-is folded over a document's rows (see `fold.py`), masks are worked out beforehand.
+projections of the same input are joined, keys and values are written into room made beforehand and read whole,
+cross-attention is folded over a document's rows (see `fold.py`), masks are worked out once.
 """
 
 from __future__ import annotations
