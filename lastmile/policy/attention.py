@@ -88,7 +88,8 @@ def matmul_attention(
         attention_mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril(scores.shape[-1] - length)
     for bias in (attention_mask, position_bias):
         if bias is not None:
-            scores.add_(_additive(bias, scores.dtype))
+            # In place, autograd would copy the whole table twice, since it is a view.
+            scores = scores + _additive(bias, scores.dtype)
     weights = nn.functional.dropout(scores.softmax(-1), dropout, training=dropout > 0)
     output = torch.bmm(weights.view(batch * heads, length, -1), value)
     return output.view(batch, heads, length, width).transpose(1, 2).contiguous(), None
