@@ -8,8 +8,8 @@ The last one prints semantic support by that encoder, and nothing else: docs/fla
 
 Every interval is a 95 % bootstrap over documents (1,000 draws, seed 0). On dev the fitted figures are optimistic: the
 coefficients were fitted there. The thresholds are chosen on dev: most stand in `consistency.json`, and there is one a
-domain of SummEdits. "If half were faulty": a precision with both kinds weighing alike, as the thresholds for a precision
-were chosen.
+domain of SummEdits. "If half were faulty": a precision with both kinds weighing alike, as `fit_consistency.py` chose
+the thresholds for one.
 Extractiveness stands beside: the mean copied share (words in copied runs of five and more), and Spearman's correlation
 of the probability with it.
 """
