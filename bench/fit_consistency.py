@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from agreement import auc
@@ -27,7 +28,9 @@ from lastmile.judge.redundancy import redundancy_signals
 from lastmile.judge.signals import SUPPORTS, summary_signals
 
 WORD_L2, SUMMARY_L2, STEPS, NUM_FOLDS = 10.0, 30.0, 2000, 5
+DIVISIONS = 8
 THRESHOLDS = np.arange(1, 100) / 100
+PRECISIONS = (0.8, 0.9)
 OUT = Path(lastmile.judge.__file__).with_name("consistency.json")
 
 Agreement = Callable[[np.ndarray, np.ndarray], float]
@@ -70,8 +73,9 @@ def rounded(names: list[str], intercept: float, weights: np.ndarray) -> Logistic
     return Logistic(round(intercept, 4), kept)
 
 
-def fold(key: str) -> int:
-    """The fold of a document, so that all its summaries share one."""
+def fold(key: str, division: int = 0) -> int:
+    """The fold of a document, so that all its summaries share one. Other divisions than 0 tell how far chance goes."""
+    key = f"rep {division} {key}" if division else key
     return next((k for k in range(NUM_FOLDS - 1) if hashed_part(f"fold {k} {key}", 1 / (NUM_FOLDS - k)) == "dev"), 4)
 
 
@@ -110,9 +114,11 @@ def fit_edited(rows: np.ndarray, labels: np.ndarray, signs: np.ndarray, unseen: 
     return rounded(list(SUPPORTS), intercept, weights[: len(signs)])
 
 
-def held_out(items: list[Labelled], rows: np.ndarray, labels: np.ndarray, signs: np.ndarray) -> np.ndarray:
+def held_out(
+    items: list[Labelled], rows: np.ndarray, labels: np.ndarray, signs: np.ndarray, division: int = 0
+) -> np.ndarray:
     """`(N,)` probabilities of summaries whose documents the summary model did not see."""
-    folds = np.array([fold(item.key) for item in items])
+    folds = np.array([fold(item.key, division) for item in items])
     found = np.zeros(len(labels))
     for k in range(NUM_FOLDS):
         intercept, weights = fit(rows[folds != k], labels[folds != k], signs, SUMMARY_L2)
@@ -120,10 +126,31 @@ def held_out(items: list[Labelled], rows: np.ndarray, labels: np.ndarray, signs:
     return 1 / (1 + np.exp(-found))
 
 
-def best_threshold(probabilities: np.ndarray, labels: np.ndarray, agreement: Agreement) -> float:
-    """The least of 0.01, 0.02, …, 0.99 at which "probability ≥ threshold" agrees best with the labels."""
-    found = [agreement(probabilities >= threshold, labels) for threshold in THRESHOLDS]
-    return float(THRESHOLDS[int(np.argmax(found))])
+def even_precision(alarms: np.ndarray, faulty: np.ndarray) -> float:
+    """The share of right alarms if half were faulty: h / (h + f) with the shares h of hits and f of false alarms.
+
+    Counted plainly, nine in ten alarms are right on one-sentence summaries whatever raises them. `(N,)` bool each; 0
+    without an alarm.
+    """
+    hits, false = alarms[faulty].mean(), alarms[~faulty].mean()
+    return float(hits / (hits + false)) if hits + false else 0.0
+
+
+def best_threshold(alarms: np.ndarray, faulty: np.ndarray, agreement: Agreement) -> float:
+    """The least of `THRESHOLDS` at which alarms agree best with people.
+
+    Args:
+        alarms: `(99, N)` bool: what is called faulty at each of them.
+        faulty: `(N,)` bool: what is.
+        agreement: Higher is better.
+    """
+    return float(THRESHOLDS[int(np.argmax([agreement(raised, faulty) for raised in alarms]))])
+
+
+def precise_threshold(alarms: np.ndarray, faulty: np.ndarray, precision: float) -> float:
+    """The one of `THRESHOLDS` with most alarms among those with the precision; arguments as in `best_threshold`."""
+    good = [k for k, raised in enumerate(alarms) if even_precision(raised, faulty) >= precision]
+    return float(THRESHOLDS[max(good, key=lambda k: alarms[k].sum())])
 
 
 def balanced_accuracy(said: np.ndarray, labels: np.ndarray) -> float:
@@ -136,24 +163,53 @@ def f1(said: np.ndarray, labels: np.ndarray) -> float:
     return float(2 * (said & labels).sum() / (said.sum() + labels.sum()))
 
 
-def fit_thresholds(
+def held_out_alarms(
     judged: list[tuple[Labelled, Reading]], probabilities: np.ndarray, unseen: list[Logistic]
-) -> dict[str, float]:
-    """Where to say no, on probabilities of models that did not see the document.
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What models that did not see the document call faulty at each of `THRESHOLDS`, `(99, N)`, and what is, `(N,)`.
 
-    One-sentence summaries and longer ones have their own: the former are nearly all faulty in the data, the latter are
-    not, and no one threshold suits both.
+    One-sentence summaries and longer ones are apart: the former are nearly all faulty in the data, the latter are not,
+    and no one threshold suits both. Words are called unsupported from a threshold on, summaries faulty below it.
     """
-    labels = np.array([item.consistent for item, _ in judged])
+    faulty = np.array([not item.consistent for item, _ in judged])
     single = np.array([reading.num_sentences == 1 for _, reading in judged])
     marked = [(item, reading, unseen[fold(item.key)]) for item, reading in judged if item.marked]
     words = np.array([model(signals) for _, reading, model in marked for signals in reading.words])
     marks = np.array([item.marked[place] for item, reading, _ in marked for place in reading.grounding.words])
+    below = probabilities < THRESHOLDS[:, None]
     return {
-        "one_sentence": best_threshold(probabilities[single], labels[single], balanced_accuracy),
-        "several_sentences": best_threshold(probabilities[~single], labels[~single], balanced_accuracy),
-        "word": best_threshold(words, marks, f1),
+        "one_sentence": (below[:, single], faulty[single]),
+        "several_sentences": (below[:, ~single], faulty[~single]),
+        "word": (words >= THRESHOLDS[:, None], marks),
     }
+
+
+def fit_thresholds(alarms: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, dict[str, Any]]:
+    """Where to say no: to tell the two kinds apart, and for each of `PRECISIONS`."""
+    return {
+        "thresholds": {
+            kind: best_threshold(*found, f1 if kind == "word" else balanced_accuracy) for kind, found in alarms.items()
+        },
+        "thresholds_by_precision": {
+            f"{precision:g}": {kind: precise_threshold(*found, precision) for kind, found in alarms.items()}
+            for precision in PRECISIONS
+        },
+    }
+
+
+def print_alarms(alarms: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Precision and recall at each threshold, on the summaries that it was chosen on."""
+    fitted = fit_thresholds(alarms)
+    rows = {"balanced accuracy, F1": fitted["thresholds"]}
+    rows |= {f"precision {target}": found for target, found in fitted["thresholds_by_precision"].items()}
+    for name, thresholds in rows.items():
+        for kind, threshold in thresholds.items():
+            raised, faulty = alarms[kind][0][round(threshold * 100) - 1], alarms[kind][1]
+            print(
+                f"{name:22}{kind:18}at {threshold:.2f}: {raised.sum():5} alarms of {len(raised):5}, "
+                f"precision {even_precision(raised, faulty):.3f} if half are faulty, "
+                f"{faulty[raised].mean():.3f} with {faulty.mean():.0%} as here, recall {raised[faulty].mean():.3f}"
+            )
 
 
 def main() -> None:
@@ -172,12 +228,16 @@ def main() -> None:
     summary = rounded(list(SUPPORTS), *fit(rows, labels, signs, SUMMARY_L2))
     items = [item for item, _ in judged]
     probabilities = held_out(items, rows, labels, signs)
+    alarms = held_out_alarms(judged, probabilities, unseen)
     if "--cross-validate" in sys.argv:
         groups = np.array([item.group for item in items])
+        divided = [held_out(items, rows, labels, signs, division) for division in range(DIVISIONS)]
         for group in sorted(set(groups)):
             here = groups == group
-            area = auc(probabilities[here], labels[here] > 0)
-            print(f"{group:20}AUC {area:.3f} in {NUM_FOLDS}-fold cross-validation")
+            areas = [auc(found[here], labels[here] > 0) for found in divided]
+            spread = f"{np.mean(areas):.3f} ± {np.std(areas):.3f} over {DIVISIONS} divisions into folds"
+            print(f"{group:20}AUC {areas[0]:.3f} in {NUM_FOLDS}-fold cross-validation; {spread}")
+        print_alarms(alarms)
         return
     edited = fit_edited(rows, labels, signs, unseen)
     rated = [(redundancy_signals(Text(text), cased=True), rating < 0) for text, rating in redundancy("dev")]
@@ -198,12 +258,13 @@ def main() -> None:
             "edits": "SummEdits (Laban et al. 2023), dev part, beside the data above",
             "ratings": "summaries of CNN/DM rated for redundancy (Chaganty et al. 2018), dev part; positive is below 0",
             "thresholds": f"balanced accuracy (summaries), F1 (words); {NUM_FOLDS} folds of documents of the same data",
+            "thresholds_by_precision": "the share of right alarms if half were faulty; the same folds",
             "summaries": len(judged),
             "rated_summaries": len(rated),
             "marked_words": sum(len(reading.words) for _, reading in marked),
             "l2": {"summary": SUMMARY_L2, "word": WORD_L2},
         },
-        "thresholds": fit_thresholds(judged, probabilities, unseen),
+        **fit_thresholds(alarms),
         "summary": {"intercept": summary.intercept, "weights": dict(summary.weights)},
         "edited": {"intercept": edited.intercept, "weights": dict(edited.weights)},
         "word": {"intercept": words.intercept, "weights": dict(words.weights)},

@@ -72,3 +72,15 @@ def test_the_reward_of_the_readme_works(tmp_path, monkeypatch):
     )
     assert values.tolist() == [1.0, 0.5]
     monkeypatch.delitem(sys.modules, "my_rewards")
+
+
+def test_the_flags_page_has_the_thresholds_that_ship():
+    from lastmile.judge.consistency import precision_targets, thresholds
+
+    page = (CHECKOUT / "docs" / "flags.md").read_text(encoding="utf-8")
+    for target, title in [
+        (None, "balanced accuracy; of words F1"),
+        *((p, f"precision {p:g}") for p in precision_targets()),
+    ]:
+        at = thresholds(target)
+        assert f"| {title} | {at['one_sentence']:.2f} | {at['several_sentences']:.2f} | {at['word']:.2f} |" in page

@@ -24,7 +24,7 @@ from lastmile.compare.support import Supports
 from lastmile.config import FLAG_NAMES
 from lastmile.corpus.extractiveness import coverage, density, extractive_fragments
 from lastmile.corpus.text import words
-from lastmile.judge.consistency import judge_consistency, thresholds
+from lastmile.judge.consistency import judge_consistency, precision_targets, thresholds
 from lastmile.judge.document import read_document
 from lastmile.judge.flags import find_flags
 from lastmile.judge.learned import LEARNED, Learned
@@ -33,10 +33,13 @@ from lastmile.judge.profile import TargetProfile, profile_targets
 
 CONSISTENCY, ANY_FAULT = "consistency", "any_fault"
 OURS = (CONSISTENCY, ANY_FAULT, *FLAG_NAMES)
+# The same probabilities at other thresholds: they raise other alarms, and score alike.
+PRECISE = {f"{CONSISTENCY}, precision {target:g}": target for target in precision_targets()}
 OVERLAP = ("coverage", "density", "novel_2grams")
 FILE = "file/"  # before the names of the detectors whose scores the file carries
 UNNAMED = "(no data set)"  # rows without `dataset` beside rows with one
 SPAN_MEASURES = ("precision", "recall", "f1")
+ALARM_MEASURES = SPAN_MEASURES[:2]
 _ROWS_AT_A_TIME = 64
 
 
@@ -49,10 +52,10 @@ class Readings:
         places: The data set and the system of each.
         faulty: `(N,)` bool: people found it not consistent.
         scores: Detector to `(N,)` float64, higher = more faulty; NaN where one that is not ours has no score.
-        raised: Our detectors alone, to `(N,)` bool: what they say at their threshold.
+        raised: Our detectors alone, and `PRECISE`, to `(N,)` bool: what they say at their threshold.
         marked: `(N,)` bool: people were asked for spans.
         bad_spans: `(N,)` bool: they marked something that is not in the summary.
-        words: Our detectors to the words they mark, and people too; 0 where people were not asked.
+        words: The same to the words they mark, and people too; 0 where people were not asked.
     """
 
     documents: tuple[str, ...]
@@ -81,8 +84,9 @@ def check_flags(
     """Hold every detector against the labels of a file.
 
     A flag's score is its cost, and it says "faulty" when it is raised; `any_fault` is what the flag rate of a report
-    counts; `consistency` says "faulty" below the threshold fitted with it. Other detectors come with the file. Overlap
-    with the document is a detector as well, the one to beat: whoever copies says little that is wrong.
+    counts; `consistency` says "faulty" below the threshold fitted with it, which tells the two kinds apart best, and
+    `alarms` has how right it is there and at the thresholds for a precision. Other detectors come with the file.
+    Overlap with the document is a detector as well, the one to beat: whoever copies says little that is wrong.
 
     Args:
         path: Rows as in `PairFile` with `label`, and perhaps `spans`, `dataset`, `model` and `scores`.
@@ -115,7 +119,7 @@ def check_flags(
         task = bar.add_task("checking", total=rows)
         readings = _read(_advancing(read_labels(pairs, spans_from), bar, task), profile, span_votes, asked, supports)
     # Holm multiplies the smallest p by the number of rivals: enough resamples that a clear win can be seen.
-    samples = samples_for(len(readings.scores) - len(readings.words), bootstrap_samples)
+    samples = samples_for(len(readings.scores.keys() - readings.words.keys()), bootstrap_samples)
     return {
         "file": str(path),
         "split": split,
@@ -129,6 +133,7 @@ def check_flags(
             "labels": "1 = consistent, 0 = not; AUC is the chance that a summary with label 0 scores as more faulty",
             "consistency_fitted_on": _fitted_on(),
             "threshold": {CONSISTENCY: dict(thresholds()), "flags": "raised at all"}
+            | {name: dict(thresholds(target)) for name, target in PRECISE.items()}
             | ({LEARNED: asked.threshold} if asked else {}),
             "models": {name: model for name, model in (("semantic", semantic), ("nli", nli)) if model},
             "spans_from": spans_from,
@@ -198,10 +203,10 @@ def _read(
         tuple(places),
         np.array(faulty),
         {name: np.array([row.get(name, np.nan) for row in found]) for name in detectors},
-        {name: np.array([row[name] for row in raised]) for name in ours},
+        {name: np.array([row[name] for row in raised]) for name in (*ours, *PRECISE)},
         np.array(marked),
         np.array(bad_spans),
-        {name: Words(*np.array([row[name] for row in shared], dtype=np.float64).T) for name in ours},
+        {name: Words(*np.array([row[name] for row in shared], dtype=np.float64).T) for name in (*ours, *PRECISE)},
     )
 
 
@@ -213,16 +218,20 @@ def _detect(row: Labelled, profile: TargetProfile) -> tuple[dict[str, float], di
     cost = {name: sum(flag.cost for flag in flags if flag.name == name) for name in FLAG_NAMES}
     says = {name: any(flag.name == name for flag in flags) for name in FLAG_NAMES}
     judged = judge_consistency(document, text, cased=profile.cased)
+    combined = {CONSISTENCY: None} | PRECISE
     spots = {name: _covered(text, ends) for name, ends in spans.items()}
     return (
         {CONSISTENCY: 1 - judged.probability, ANY_FAULT: sum(cost[name] for name in FAULTS)}
         | cost
         | _overlap(document, text),
-        {CONSISTENCY: judged.probability < judged.threshold, ANY_FAULT: any(says[name] for name in FAULTS)} | says,
+        {name: judged.inconsistent(target) for name, target in combined.items()}
+        | {ANY_FAULT: any(says[name] for name in FAULTS)}
+        | says,
         {
-            CONSISTENCY: {place for place, doubt in enumerate(judged.words) if doubt >= thresholds()["word"]},
-            ANY_FAULT: set().union(*(spots[name] for name in FAULTS)),
+            name: {place for place, doubt in enumerate(judged.words) if doubt >= thresholds(target)["word"]}
+            for name, target in combined.items()
         }
+        | {ANY_FAULT: set().union(*(spots[name] for name in FAULTS))}
         | spots,
     )
 
@@ -290,7 +299,10 @@ def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, sampl
                 ours = readings.scores[CONSISTENCY][here]
                 measures["ours", name] = only(auc(ours[known], faulty[known]), known)
     for name in readings.words:
-        measures["balanced_accuracy", name] = balanced_accuracy(readings.raised[name][here], faulty)
+        raised = readings.raised[name][here]
+        measures["balanced_accuracy", name] = balanced_accuracy(raised, faulty)
+        alarms = span_agreement(Words(*np.array([raised & faulty, raised, faulty], dtype=np.float64)))
+        measures |= {("alarms", name, part): alarms[part] for part in ALARM_MEASURES}
         if marked.any():
             held = Words(*(np.where(marked, part[here], 0.0) for part in readings.words[name]))
             measures |= {(part, name): measure for part, measure in span_agreement(held).items()}
@@ -316,6 +328,7 @@ def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, sampl
         "detectors": {
             name: _detector(name, readings, here, drawn) for name in readings.scores if not name.startswith(FILE)
         },
+        "alarms": {name: _alarms(name, readings, here, drawn) for name in (CONSISTENCY, *PRECISE)},
         "others": {
             name.removeprefix(FILE): _detector(name, readings, here, drawn)
             for name in readings.scores
@@ -323,6 +336,15 @@ def _group(readings: Readings, dataset: str, model: str, here: np.ndarray, sampl
         },
         "differences": _differences(readings, here, drawn) if all(kinds) else [],
     }
+
+
+def _alarms(name: str, readings: Readings, here: np.ndarray, drawn: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """How many summaries and words are called faulty at a threshold, rightly, and of how many that are."""
+    row: dict[str, Any] = {"raised": int(readings.raised[name][here].sum())}
+    row |= {part: _estimate(drawn["alarms", name, part]) for part in ALARM_MEASURES}
+    if ("f1", name) in drawn:
+        row["words"] = {part: _estimate(drawn[part, name]) for part in ALARM_MEASURES}
+    return row
 
 
 def _detector(name: str, readings: Readings, here: np.ndarray, drawn: Mapping[Hashable, Any]) -> dict[str, Any]:

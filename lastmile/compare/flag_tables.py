@@ -36,6 +36,10 @@ NOTE = (
     "Copying alone often does well: trust a detector by what it adds to coverage, density and novel bigrams. "
     "Brackets are 95 % intervals over documents."
 )
+PRECISION = (
+    "At `precision 0.9` nine in ten alarms should be right where half of the summaries, or words, are faulty, and "
+    "fewer where faults are rarer."
+)
 POOLED = "Data sets differ in how often they are faulty, which flatters every detector over all of them: read each."
 
 
@@ -47,7 +51,7 @@ def print_check(report: Mapping[str, Any], console: Console | None = None) -> No
     datasets = [group for group in groups if group["dataset"] and not group["model"]]
     for group in datasets or groups[:1]:
         console.print(_headline(group), width=width, markup=False, highlight=False)
-        for table in (_kinds(group), _detectors(group), _differences(group, width == WIDTH)):
+        for table in (_kinds(group), _detectors(group), _alarms(group), _differences(group, width == WIDTH)):
             if table is not None:
                 console.print(table, width=width)
     models = report["signature"]["models"]
@@ -56,7 +60,7 @@ def print_check(report: Mapping[str, Any], console: Console | None = None) -> No
     for start in range(0, len(spoke) if len(groups) > 1 else 0, size):
         console.print(_matrix(groups, spoke[start : start + size]), width=width)
     fitted = f"Consistency was fitted on {report['signature']['consistency_fitted_on']}: there it looks too good."
-    for text in (NOTE, POOLED if datasets else "", fitted):
+    for text in (NOTE, PRECISION, POOLED if datasets else "", fitted):
         if text:
             console.print(text, width=width, markup=False, highlight=False, style="dim")
 
@@ -119,6 +123,19 @@ def _detectors(group: Mapping[str, Any]) -> Any:
         if parts:
             cells += [_short(row["spans"][part]) for part in ("precision", "recall")] + [_share(row["spans"]["f1"])]
         table.add_row(name.replace("_", " "), *cells)
+    return table
+
+
+def _alarms(group: Mapping[str, Any]) -> Any:
+    """What the combination calls faulty at the threshold that ships, and at those for a precision."""
+    words = [name for name, row in group["alarms"].items() if row.get("words", {}).get("recall")]
+    parts = ("precision\nof words", "recall\nof words") if words else ()
+    table = _table("alarms of", "raised", "precision", "recall", *parts)
+    for name, row in group["alarms"].items():
+        cells = [f"{row['raised']:,}", _share(row["precision"]), _share(row["recall"])]
+        if parts:
+            cells += [_short(row["words"][part]) for part in ("precision", "recall")]
+        table.add_row(name, *cells)
     return table
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from lastmile.corpus.text import words
+from lastmile.errors import InputError
 from lastmile.judge.document import Text, read_document
 from lastmile.judge.grounding import Grounding, read_ground
 from lastmile.judge.names import name_places
@@ -28,13 +29,21 @@ class Consistency:
             without a word.
         signals: What the probability was computed from, by name; see `lastmile.judge.signals`.
         words: For each word, in the order of `lastmile.corpus.text.words`, the probability that it is unsupported.
-        threshold: Below it the detector says that the summary is not consistent; see `thresholds`.
     """
 
     probability: float
     signals: Mapping[str, float]
     words: tuple[float, ...]
-    threshold: float = 0.5
+
+    def inconsistent(self, precision: float | None = None) -> bool:
+        """Whether the detector says no: the probability is below the threshold for such summaries, see `thresholds`.
+
+        It never does to a summary without a word.
+        """
+        if not self.signals:
+            return False
+        kind = "one_sentence" if self.signals["sentences"] == 1 else "several_sentences"
+        return self.probability < thresholds(precision)[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +68,31 @@ def fitted() -> Mapping[str, Logistic]:
     return {name: Logistic(part["intercept"], part["weights"]) for name, part in parts if "weights" in part}
 
 
-def thresholds() -> Mapping[str, float]:
+def thresholds(precision: float | None = None) -> Mapping[str, float]:
     """Where to say no, chosen with the coefficients: `one_sentence`, `several_sentences` and `word`.
 
     Summaries below the first two are called inconsistent, words at or above the third unsupported. One-sentence
     summaries have a threshold of their own: nine in ten of those that people labelled were faulty.
+
+    Args:
+        precision: None: chosen by balanced accuracy, for words by F1, to tell the two kinds apart. A target, for who
+            wants few false alarms: chosen so that this share of the alarms is right where half of what is judged is
+            faulty. With a share π faulty it is p π / (p π + (1 − p)(1 − π)): 0.9 is 0.69 where one in five is.
+
+    Raises:
+        InputError: If no threshold was chosen for this target.
     """
-    return _shipped()["thresholds"]
+    if precision is None:
+        return _shipped()["thresholds"]
+    if precision not in (known := precision_targets()):
+        there = ", ".join(f"`{target:g}`" for target in known)
+        raise InputError(f"`precision` must be a target that a threshold was chosen for, {there}, got `{precision}`")
+    return _shipped()["thresholds_by_precision"][f"{precision:g}"]
+
+
+def precision_targets() -> tuple[float, ...]:
+    """The targets that `thresholds` knows, ascending."""
+    return tuple(map(float, _shipped()["thresholds_by_precision"]))
 
 
 @lru_cache(maxsize=1)
@@ -149,5 +176,4 @@ def judge_consistency(document: str, summary: str, *, cased: bool = True) -> Con
     model, grounding = fitted(), reading.grounding
     core = [model["word"](signals) for signals in reading.words]
     signals = summary_signals(grounding, reading.numbers, reading.names, core)
-    threshold = thresholds()["one_sentence" if reading.num_sentences == 1 else "several_sentences"]
-    return Consistency(model["summary"](signals), signals, tuple(core[k] for k in grounding.core_of), threshold)
+    return Consistency(model["summary"](signals), signals, tuple(core[k] for k in grounding.core_of))

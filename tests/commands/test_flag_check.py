@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from lastmile.judge.consistency import judge_consistency, thresholds
+
 STORM = "A storm hit the coast of Wales on Monday. Twelve boats sank in the harbour, said Ann Smith."
 BRIDGE = "The council met on Friday. It approved the new bridge over the river for 20 million pounds."
 GOOD = {STORM: "A storm hit the coast of Wales.", BRIDGE: "The council approved the new bridge."}
@@ -74,6 +76,31 @@ def test_json_has_every_figure(run, labelled):
     assert found["signature"]["bootstrap_samples"] == 1000
 
 
+def test_alarms_at_the_thresholds_for_a_precision(run, tmp_path):
+    # One good summary called faulty, and the other way round: neither precision nor recall can be 1.
+    strange = [
+        {"source": STORM, "summary": GOOD[STORM], "label": 0},
+        {"source": BRIDGE, "summary": BAD[STORM], "label": 1},
+    ]
+    labelled = write(tmp_path / "labelled.jsonl", both := [*rows(), *strange])
+    status, out, err = run("flag", labelled, "--check", "--json", "--bootstrap-samples", 100)
+    assert status == 0, err
+    found = json.loads(out)
+    everything = found["groups"][0]
+    assert list(everything["alarms"]) == ["consistency", "consistency, precision 0.8", "consistency, precision 0.9"]
+    judged = [(row["label"] == 0, judge_consistency(row["source"], row["summary"])) for row in both]
+    for (name, alarms), target in zip(everything["alarms"].items(), (None, 0.8, 0.9), strict=True):
+        raised = [faulty for faulty, what in judged if what.inconsistent(target)]
+        assert 0 < sum(raised) < len(raised) == alarms["raised"]
+        assert alarms["precision"]["value"] == sum(raised) / len(raised)
+        assert alarms["recall"]["value"] == sum(raised) / 5
+        assert found["signature"]["threshold"][name] == thresholds(target)
+    assert everything["alarms"]["consistency"]["raised"] == everything["detectors"]["consistency"]["raised"]
+    words = [row["words"]["recall"]["value"] for row in everything["alarms"].values()]
+    assert words == sorted(words, reverse=True)
+    assert "consistency, precision 0.9" not in everything["detectors"], "its AUC is that of `consistency`"
+
+
 def test_the_seed_decides(run, labelled):
     command = ("flag", labelled, "--check", "--json", "--bootstrap-samples", 100)
     first, again, other = (run(*command, "--seed", seed)[1] for seed in (1, 1, 2))
@@ -86,6 +113,7 @@ def test_table_fits_and_says_what_it_means(run, labelled, monkeypatch):
     assert status == 0
     assert max(map(len, out.splitlines())) <= 100
     assert "news: 4 summaries of 1 document, 2 consistent, 2 not" in out
+    assert "consistency, precision 0.9" in out and "alarms of" in out
     assert "F1 of words" in out and "its AUC" in out and "novel bigrams" in out
     assert "town m0" in " ".join(out.split()), "the names of the groups find room beside all columns"
     assert "Copying alone often does well" in out

@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lastmile.corpus.text import words
+from lastmile.errors import InputError
 from lastmile.judge.consistency import (
+    Consistency,
     Logistic,
     edited_probability,
     fitted,
     judge_consistency,
+    precision_targets,
     span_probability,
     thresholds,
 )
@@ -61,6 +64,7 @@ def test_a_summary_without_a_word_is_unknown():
         found = judge_consistency(DOCUMENT, empty)
         assert (found.probability, found.signals, found.words) == (0.5, {}, ())
         assert edited_probability(found) == 0.5
+        assert not any(found.inconsistent(target) for target in (None, *precision_targets()))
 
 
 def test_a_document_without_a_word_supports_nothing():
@@ -91,9 +95,27 @@ def test_thresholds_are_those_of_the_file_and_of_the_number_of_sentences():
     found = thresholds()
     assert set(found) == {"one_sentence", "several_sentences", "word"}
     assert all(0 < threshold < 1 for threshold in found.values())
-    assert judge_consistency(DOCUMENT, "The board agreed.").threshold == found["one_sentence"]
-    assert judge_consistency(DOCUMENT, "The board agreed. He left.").threshold == found["several_sentences"]
     assert found["one_sentence"] < found["several_sentences"]
+    for target in (None, *precision_targets()):
+        for num_sentences, name in ((1, "one_sentence"), (2, "several_sentences"), (8, "several_sentences")):
+            at = thresholds(target)[name]
+            signals = {"sentences": float(num_sentences)}
+            said = [Consistency(p, signals, ()).inconsistent(target) for p in (at - 0.01, at, at + 0.01)]
+            assert said == [True, False, False]
+    assert judge_consistency(DOCUMENT, "The board agreed.").signals["sentences"] == 1
+    assert judge_consistency(DOCUMENT, "The board agreed. He left.").signals["sentences"] == 2
+
+
+def test_a_higher_precision_means_fewer_alarms():
+    loose, strict = map(thresholds, precision_targets())
+    assert precision_targets() == (0.8, 0.9)
+    assert strict["one_sentence"] < loose["one_sentence"] and strict["several_sentences"] < loose["several_sentences"]
+    assert thresholds()["word"] < loose["word"] < strict["word"]
+    with pytest.raises(InputError) as caught:
+        thresholds(0.85)
+    assert str(caught.value) == (
+        "`precision` must be a target that a threshold was chosen for, `0.8`, `0.9`, got `0.85`"
+    )
 
 
 def test_logistic_by_hand():
