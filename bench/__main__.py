@@ -29,7 +29,7 @@ BENCHMARKS = {
     "summarize": ("Greedy and beam-4 decoding against `generate`.", {"documents": 16, "samples": 1}),
     "startup": ("From the command to its first optimizer step, and `--help`.", {"rounds": 3}),
     "scale": ("Reading, tokenizing, flagging of N/100, N/10 and N documents.", {"documents": 100_000, "rounds": 1}),
-    "profile": ("Where a step of ours spends its time: each phase by kinds of operations.", {"documents": 4}),
+    "phases": ("Where a step of ours spends its time: each phase by kinds of operations.", {"documents": 4}),
     "memory": ("The most memory of a step: ours against TRL's, each in a process of its own.", {"documents": 4}),
 }
 

@@ -24,7 +24,7 @@ for dtype in float32 bfloat16; do
   bench "rollout-$dtype" rollout --dtype $dtype "$@"
   bench "update-$dtype" update --dtype $dtype "$@"
   bench "likelihood-$dtype" likelihood --dtype $dtype "$@"
-  bench "profile-$dtype" profile --dtype $dtype "$@"
+  bench "phases-$dtype" phases --dtype $dtype "$@"
   bench "summarize-$dtype" summarize --dtype $dtype "$@"
 done
 bench rollout-bart rollout --shape bart-base "$@"

@@ -147,8 +147,8 @@ def markdown(folder: Path) -> str:
             f"| {measure.about} | {measure.written} | not measured | | | |"
         ]
     rows += _growth([one for one in found if one["name"].startswith("scale, ")])
-    profiles = _profiles([one for one in found if one["name"].startswith("profile, ")])
-    return "\n".join([*rows, "", *profiles, *_machines(found)]).rstrip()
+    phases = _phases([one for one in found if one["name"].startswith("phase, ")])
+    return "\n".join([*rows, "", *phases, *_machines(found)]).rstrip()
 
 
 def _fits(measure: Measure, one: Found) -> bool:
@@ -183,7 +183,7 @@ def _growth(found: list[Found]) -> list[str]:
     return rows
 
 
-def _profiles(found: list[Found]) -> list[str]:
+def _phases(found: list[Found]) -> list[str]:
     """What each phase of a step spends its time with."""
     if not found:
         return []
@@ -195,7 +195,7 @@ def _profiles(found: list[Found]) -> list[str]:
     for one in found:
         shares = " | ".join(f"{one['facts'][kind]:.0%}" for kind in kinds)
         seconds, where = one["ours"]["seconds"]["median"], f"{one['settings']['shape']}, {one['settings']['dtype']}"
-        phase = one["name"].removeprefix("profile, ")
+        phase = one["name"].removeprefix("phase, ")
         rows.append(f"| {phase} | {seconds:.3g} | {one['fraction']:.0%} | {shares} | {where} | `{one['command']}` |")
     return [*rows, ""]
 

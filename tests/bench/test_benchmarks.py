@@ -152,9 +152,9 @@ def test_memory_alone(bench):
     assert whole["ours"]["bytes"]["median"] > 50e6
 
 
-def test_profile(bench, tmp_path):
-    found = bench("profile", "--documents", "2", "--samples", "2")
-    assert [one["name"] for one in found] == [f"profile, {x}" for x in ("sampling", "reference", "update", "optimizer")]
+def test_phases(bench, tmp_path):
+    found = bench("phases", "--documents", "2", "--samples", "2")
+    assert [one["name"] for one in found] == [f"phase, {x}" for x in ("sampling", "reference", "update", "optimizer")]
     for one in found:
         assert sum(one["facts"].values()) == pytest.approx(1)
         assert one["floor"] > 0

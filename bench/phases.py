@@ -67,7 +67,7 @@ def run(setup: Setup, peer: bool = True) -> list[Result]:
     spent = in_turns({**phases, "rates": meter}, setup.rounds, setup.device)
     return [
         result(
-            f"profile, {name}",
+            f"phase, {name}",
             setup,
             spent[name],
             phases=floors[name],
