@@ -10,6 +10,9 @@ from torch import Tensor
 from transformers import (
     AutoModelForSeq2SeqLM,
     BartConfig,
+    LEDConfig,
+    LongT5Config,
+    MBartConfig,
     MT5Config,
     PegasusConfig,
     PreTrainedModel,
@@ -21,6 +24,8 @@ from lastmile.policy.build import train_tokenizer
 from lastmile.policy.policy import Policy
 
 FAMILIES = ("bart", "t5", "pegasus", "mt5")
+OTHERS = ("mbart", "led", "longt5")
+"""Of the families that are not folded."""
 SENTENCES = (
     "The council of Norwich voted on Tuesday to keep the old bridge open until 2031.",
     "Ann Lee sold 14 paintings to a museum in Oslo; the rest went to her sister.",
@@ -48,7 +53,7 @@ def tiny_model(family: str, seed: int = 0, dtype: torch.dtype = torch.float32, *
         "pad_token_id": 0,
         "bos_token_id": 1,
         "eos_token_id": 2,
-        "decoder_start_token_id": 2 if family == "bart" else 0,
+        "decoder_start_token_id": 2 if family in ("bart", "mbart", "led") else 0,
     }
     bart = {
         "d_model": 32,
@@ -63,8 +68,12 @@ def tiny_model(family: str, seed: int = 0, dtype: torch.dtype = torch.float32, *
         "forced_eos_token_id": None,
     }
     t5 = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4}
+    positions = {"max_encoder_position_embeddings": 128, "max_decoder_position_embeddings": 128}
     kinds = {
         "bart": (BartConfig, bart),
+        "mbart": (MBartConfig, bart),
+        "led": (LEDConfig, bart | positions | {"attention_window": 8}),
+        "longt5": (LongT5Config, t5 | {"initializer_factor": 1.2}),
         "pegasus": (PegasusConfig, bart),
         "t5": (T5Config, t5 | {"initializer_factor": 1.2}),
         "mt5": (MT5Config, t5 | {"initializer_factor": 0.4, "feed_forward_proj": "gated-gelu"}),

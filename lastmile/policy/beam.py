@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import LogitsProcessorList, MinNewTokensLengthLogitsProcessor, NoRepeatNGramLogitsProcessor
 
 from lastmile.config import Decoding
+from lastmile.policy.expanded import ExpandedStep
 from lastmile.policy.policy import Encoded, Policy
 from lastmile.policy.step import Step
 
@@ -42,7 +43,8 @@ def beam_search(policy: Policy, encoded: Encoded, settings: Decoding) -> Tensor:
     scores[:, 0] = 0.0
     finished_ids, finished_scores = ids.clone(), torch.full_like(scores, NONE)
 
-    step = Step(policy, encoded, beams, len(prefix) + limit)
+    kind = Step if policy.can_fold else ExpandedStep
+    step = kind(policy, encoded, beams, len(prefix) + limit)
     for token in policy.prefix:
         hidden = step(prefix.new_full((num_documents * beams,), token))
     for position in range(limit):

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from lastmile.config import Decoding
 from lastmile.errors import InputError
 from lastmile.policy.policy import Policy
+from lastmile.policy.weights import FAMILIES
 from lastmile.records import Summary, TokenBatch
 
 try:
@@ -39,6 +40,11 @@ class CTranslate2Decoder:
     def __init__(self, policy: Policy, compute_type: str = "float32") -> None:
         if ctranslate2 is None:
             raise InputError("`--engine ctranslate2`: is not installed. Run `pip install lastmile[ctranslate2]`")
+        if not policy.can_fold:
+            raise InputError(
+                f"`--engine ctranslate2`: its conversion of the family `{policy.model.config.model_type}` is not "
+                f"tested against PyTorch; it knows {', '.join(FAMILIES)}. Use `--engine torch`"
+            )
         device, index = policy.device.type, policy.device.index or 0
         try:
             known = {"auto", *ctranslate2.get_supported_compute_types(device, index)}

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import (
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
@@ -23,10 +24,11 @@ from transformers.utils import logging
 
 from lastmile.config import Hardware, Model
 from lastmile.errors import InputError, did_you_mean
+from lastmile.policy.fold import Rows
 from lastmile.policy.policy import Policy, without_bars
+from lastmile.policy.weights import FAMILIES
 
-FAMILIES = ("bart", "pegasus", "t5", "mt5")
-OVERFLOWS_FP16 = ("t5", "mt5", "pegasus")
+OVERFLOWS_FP16 = ("t5", "mt5", "longt5", "umt5", "switch_transformers", "pegasus")
 
 
 def resolve_model(name: str) -> str:
@@ -50,8 +52,14 @@ def check_model(model: Model, hardware: Hardware, max_document_tokens: int) -> l
         problems.append(
             f"`hardware.precision=16-mixed` overflows {config.model_type.upper()} activations. Use `bf16-mixed`"
         )
-    positions = getattr(config, "max_position_embeddings", None)
-    if config.model_type == "bart" and positions is not None and max_document_tokens > positions:
+    if hardware.cuda_graphs and config.model_type not in FAMILIES:
+        problems.append(
+            f"`hardware.cuda_graphs` is for {', '.join(FAMILIES)}, and `{model.name}` is of the family "
+            f"`{config.model_type}`. Leave it out"
+        )
+    # PEGASUS computes as many as are needed, T5 and mT5 have none.
+    positions = getattr(config, "max_encoder_position_embeddings", getattr(config, "max_position_embeddings", None))
+    if config.model_type != "pegasus" and positions is not None and max_document_tokens > positions:
         problems.append(
             f"`data.max_document_tokens` must be at most {positions} for `{model.name}` (its learned positions), "
             f"got {max_document_tokens}"
@@ -121,8 +129,8 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
     """Load weights and tokenizer from the hub, a folder or a run, in float32 and evaluation mode.
 
     Raises:
-        InputError: If there is no such model, it is of no known family, its safetensors are missing or incomplete, or
-            its tokenizer does not fit.
+        InputError: If there is no such model, it does not compute as encoder-decoders do, its safetensors are missing
+            or incomplete, or its tokenizer does not fit.
     """
     _load_config(name, revision)
     # PEGASUS computes its positions: not always stored, never trained. Loading forgets that they are frozen.
@@ -142,7 +150,25 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
             f"the tokenizer of `{name}` does not fit its model: {len(tokenizer)} tokens, but embeddings for {rows}. "
             "Use the tokenizer that the model was trained with"
         )
-    return Policy(model, tokenizer).eval()
+    policy = Policy(model, tokenizer).eval()
+    if not policy.can_fold:
+        _check_logits(policy, name)
+    return policy
+
+
+@torch.no_grad()
+def _check_logits(policy: Policy, name: str) -> None:
+    """That a model of a family that is not known here computes what `score` and the samplers think it does."""
+    ids = torch.arange(8).remainder(policy.output_weight.shape[0]).view(2, 4)
+    mask, rows = torch.ones_like(ids, dtype=torch.bool), Rows.grid(2, 1)
+    try:
+        ours = policy.project(policy.decode(ids, policy.encode(ids, mask), rows))
+        theirs = policy.model(input_ids=ids, attention_mask=mask.long(), decoder_input_ids=ids).logits
+        same = torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+    except Exception as error:  # Of any type: what such a model wants is not known.
+        raise InputError(_stranger(name, policy.model.config, _first_line(error))) from None
+    if not same:
+        raise InputError(_stranger(name, policy.model.config, "its logits are no projection of its decoder's states"))
 
 
 def is_cased(tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -174,9 +200,16 @@ def _load_config(name: str, revision: str | None) -> PreTrainedConfig:
             f"`{name}` is a {config.model_type} model without an encoder; lastmile trains encoder-decoders "
             f"({', '.join(FAMILIES)}). Choose one of these, e.g. `facebook/bart-base`"
         )
-    if config.model_type not in FAMILIES:
-        raise InputError(f"`{name}` is of the family `{config.model_type}`; lastmile knows {', '.join(FAMILIES)}")
+    if type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
+        raise InputError(_stranger(name, config, "it does not go from text to text"))
     return config
+
+
+def _stranger(name: str, config: PreTrainedConfig, why: str) -> str:
+    return (
+        f"`{name}` is of the family `{config.model_type}`, which lastmile cannot train: {why}. "
+        f"Choose a model of one of {', '.join(FAMILIES)}"
+    )
 
 
 def not_found(name: str, error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from transformers.utils import logging
 from lastmile.policy.attention import FOLDED
 from lastmile.policy.fold import Rows
 from lastmile.policy.products import FastProducts, linear, product
+from lastmile.policy.weights import FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Policy(nn.Module):
     """An encoder-decoder with the token ids that start and end a summary.
 
     Attributes:
-        model: The transformers model (BART, PEGASUS, T5 or mT5 family).
+        model: The transformers model, an encoder-decoder.
         tokenizer: Its tokenizer.
         prefix: Token ids before the first sampled one: the decoder start and a forced first token where the
             checkpoint has one. They are context: no log-probability, no KL.
@@ -50,8 +51,10 @@ class Policy(nn.Module):
         pad_id: Fills rows up; masked everywhere.
         dropped_presets: Decoding settings that the checkpoint brought and that are not used (3-gram blocking, least
             lengths, …): nothing may bend the sampling distribution unseen, and evaluation sets its own.
+        can_fold: Whether the model is of a family (BART, PEGASUS, T5, mT5) whose rows share their documents' keys and
+            values; sampling folds where it can.
         folds: Whether `decode` folds cross-attention; otherwise encoder states are copied to the rows, which tests and
-            benchmarks hold it against. Sampling always folds.
+            benchmarks hold it against.
         cuda_graphs: Whether sampling replays CUDA graphs, see `recorded.py`.
     """
 
@@ -68,10 +71,11 @@ class Policy(nn.Module):
         self.eos_id: int = model.config.eos_token_id
         self.pad_id: int = model.config.pad_token_id
         self.dropped_presets = self._drop_presets()
-        self.folds = True
+        self.can_fold = self.folds = model.config.model_type in FAMILIES
         self.cuda_graphs = False
         self.has_bias = bool(getattr(model, "final_logits_bias", torch.zeros(1)).any())
-        model.set_attn_implementation(FOLDED)
+        if self.can_fold:
+            model.set_attn_implementation(FOLDED)
 
     def _drop_presets(self) -> dict[str, object]:
         """Leave a generation config that says only how a summary starts and ends; return what was taken out."""
@@ -112,8 +116,10 @@ class Policy(nn.Module):
 
     def encode(self, document_ids: Tensor, document_mask: Tensor) -> Encoded:
         """Read `(B, S)` documents once; every pass over their summaries shares the result."""
-        with FastProducts():
-            states = self.model.get_encoder()(input_ids=document_ids, attention_mask=document_mask).last_hidden_state
+        with self._products():
+            states = self.model.get_encoder()(
+                input_ids=document_ids, attention_mask=self._masking(document_mask)
+            ).last_hidden_state
         return Encoded(states, document_mask)
 
     def decode(self, decoder_ids: Tensor, encoded: Encoded, rows: Rows) -> Tensor:
@@ -127,10 +133,12 @@ class Policy(nn.Module):
         Returns:
             `(R, t, d)` hidden states, one step before `project`.
         """
-        states, mask, extra = encoded.states, encoded.mask[:, None, None, :], {"rows": rows}
-        if not self.folds:
-            states, mask, extra = states[rows.document], mask[rows.document], {}
-        with FastProducts():
+        if self.folds:
+            states, mask, extra = encoded.states, encoded.mask[:, None, None, :], {"rows": rows}
+        else:
+            copied = encoded.select(rows.document)
+            states, mask, extra = copied.states, self._masking(copied.mask), {}
+        with self._products():
             return self.model.get_decoder()(
                 input_ids=decoder_ids,
                 encoder_hidden_states=states,
@@ -138,6 +146,14 @@ class Policy(nn.Module):
                 use_cache=False,
                 **extra,
             ).last_hidden_state
+
+    def _products(self) -> AbstractContextManager:
+        """Fast ones for the families that are known: others may write into what a product gave them."""
+        return FastProducts() if self.can_fold else nullcontext()
+
+    def _masking(self, mask: Tensor) -> Tensor:
+        """Bool for the families that are known: others may compute with it."""
+        return mask if self.can_fold else mask.long()
 
     @property
     def output_weight(self) -> Tensor:
@@ -153,7 +169,7 @@ class Policy(nn.Module):
     def output_scale(self) -> float:
         """Factor on the hidden states before the projection: T5 with tied embeddings has d^-½."""
         config = self.model.config
-        if config.model_type != "t5":
+        if config.model_type not in ("t5", "longt5", "umt5", "switch_transformers"):
             return 1.0
         scaled = getattr(config, "scale_decoder_outputs", config.tie_word_embeddings)
         return config.d_model**-0.5 if scaled else 1.0

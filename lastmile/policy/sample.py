@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lastmile.config import Sampling
+from lastmile.policy.expanded import ExpandedStep
 from lastmile.policy.policy import Encoded, Policy
 from lastmile.policy.recorded import RecordedStep
 from lastmile.policy.step import Step
@@ -170,7 +171,8 @@ def _write(policy: Policy, encoded: Encoded, num_samples: int, length: int, choo
     log_probs = torch.zeros((num_rows, length), device=device)
     kept_steps: list[tuple[Tensor, int, Tensor]] = []
 
-    kind = RecordedStep if policy.cuda_graphs else Step
+    kind = Step if policy.can_fold else ExpandedStep
+    kind = RecordedStep if policy.can_fold and policy.cuda_graphs else kind
     step = kind(policy, encoded, num_samples, len(policy.prefix) + length)
     alive = torch.arange(num_rows, device=device)
     for token in policy.prefix:

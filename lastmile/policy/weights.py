@@ -11,6 +11,9 @@ from transformers import PreTrainedModel
 
 from lastmile.policy.products import packed, product
 
+FAMILIES = ("bart", "pegasus", "t5", "mt5")
+"""Those whose decoders are known here; others are not folded (see `expanded.py`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Affine:

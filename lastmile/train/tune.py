@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from lastmile.config import Recipe
+from lastmile.corpus.divide import say
 from lastmile.corpus.sources import load_corpus
 from lastmile.corpus.tokens import TokenizedSplit, tokenize_split
 from lastmile.errors import InputError, RunError, did_you_mean
@@ -158,6 +159,9 @@ def prepare(recipe: Recipe, run: RunFolder) -> Prepared:
         raise InputError.of(too_few)
     detector = detector_of(recipe, run)
     policy = initial_policy(recipe, run, corpus)
+    if not policy.can_fold and is_first:
+        family = policy.model.config.model_type
+        say(f"no folding for the family `{family}`: each summary gets a copy of its document, which is slower")
     profile = profile_targets(corpus.train, cased=is_cased(policy.tokenizer))
     judge = judge_of(recipe, profile, detector)
     judge.check(corpus.train)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import FAMILIES, tiny_batch, tiny_model, tiny_policy, tiny_tokenizer
-from transformers import BertTokenizer, GPT2Config, LEDConfig
+from tiny import FAMILIES, OTHERS, tiny_batch, tiny_model, tiny_policy, tiny_tokenizer
+from transformers import AutoModelForSeq2SeqLM, BertTokenizer, GPT2Config, ProphetNetConfig, WhisperConfig
 
 from lastmile.config import Hardware, Model, SmallModel
 from lastmile.errors import InputError
@@ -72,15 +72,38 @@ DECODER_ONLY = (
     "`{}` is a gpt2 model without an encoder; lastmile trains encoder-decoders (bart, pegasus, t5, mt5). "
     "Choose one of these, e.g. `facebook/bart-base`"
 )
-STRANGER = "`{}` is of the family `led`; lastmile knows bart, pegasus, t5, mt5"
+STRANGER = (
+    "`{}` is of the family `{}`, which lastmile cannot train: {}. Choose a model of one of bart, pegasus, t5, mt5"
+)
+SPEECH = STRANGER.format("{}", "whisper", "it does not go from text to text")
 
 
-@pytest.mark.parametrize(("config", "message"), [(GPT2Config(), DECODER_ONLY), (LEDConfig(), STRANGER)])
+@pytest.mark.parametrize(("config", "message"), [(GPT2Config(), DECODER_ONLY), (WhisperConfig(), SPEECH)])
 def test_other_families_are_refused_before_weights_are_read(tmp_path, config, message):
     config.save_pretrained(tmp_path)
     wanted = message.format(tmp_path)
     assert check_model(Model(name=str(tmp_path)), PLAIN, 64) == [wanted]
     assert refusal(tmp_path) == wanted
+
+
+def test_a_family_that_computes_its_logits_in_another_way_is_refused(tmp_path):
+    sides = ("num_{}_layers", 1), ("num_{}_attention_heads", 2), ("{}_ffn_dim", 8)
+    sizes = {name.format(side): size for side in ("encoder", "decoder") for name, size in sides}
+    config = ProphetNetConfig(hidden_size=8, vocab_size=300, max_position_embeddings=32, **sizes)
+    AutoModelForSeq2SeqLM.from_config(config).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    why = "its logits are no projection of its decoder's states"
+    assert refusal(tmp_path) == STRANGER.format(tmp_path, "prophetnet", why)
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_other_encoder_decoders_load_and_have_their_positions_checked(family, saved):
+    folder = str(saved(family))
+    assert not load_policy(folder).can_fold
+    learned = f"`data.max_document_tokens` must be at most 128 for `{folder}` (its learned positions), got 129"
+    assert check_model(Model(name=folder), PLAIN, 129) == ([] if family == "longt5" else [learned])
+    (graphs,) = check_model(Model(name=folder), Hardware(cuda_graphs=True), 128)
+    assert graphs.startswith(f"`hardware.cuda_graphs` is for bart, pegasus, t5, mt5, and `{folder}` is of the family")
 
 
 def test_a_missing_folder_is_named_with_its_neighbour(saved):

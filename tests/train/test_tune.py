@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small import NEVER_STOP, metrics, small_recipe, small_run, tiny_checkpoint, write_corpus, write_rows
+from small import NEVER_STOP, metrics, small_recipe, small_run, tiny_checkpoint, weights, write_corpus, write_rows
 
 from lastmile.config import load_recipe
 from lastmile.errors import InputError, RunError
@@ -152,3 +152,12 @@ def test_fp16_is_unscaled_before_gradients_are_clipped(tmp_path, monkeypatch):
     monkeypatch.setattr(LikelihoodStage, "configure_optimizers", watched)
     small_run(tmp_path / "run", small_recipe(write_corpus(tmp_path / "data"), "policy_gradient.steps=0"))
     assert made == [False, True]
+
+
+def test_a_family_that_cannot_be_folded_is_trained_all_the_same_and_that_is_said(tmp_path, capsys):
+    recipe = small_recipe(write_corpus(tmp_path / "data"), "likelihood.epochs=0", model=tiny_checkpoint("mbart"))
+    run = small_run(tmp_path / "run", recipe)
+    assert "no folding for the family `mbart`: each summary gets a copy of its document" in capsys.readouterr().err
+    rows = metrics(run, "policy_gradient", "train")
+    assert len(rows) == 3 and max(row["log_prob_gap"] for row in rows) < 1e-4
+    assert weights(run, "last") != weights(run, "baseline")
