@@ -12,6 +12,7 @@ from transformers import (
     BartConfig,
     LEDConfig,
     LongT5Config,
+    MarianConfig,
     MBartConfig,
     MT5Config,
     PegasusConfig,
@@ -24,7 +25,7 @@ from lastmile.policy.build import train_tokenizer
 from lastmile.policy.policy import Policy
 
 FAMILIES = ("bart", "t5", "pegasus", "mt5")
-OTHERS = ("mbart", "led", "longt5")
+OTHERS = ("mbart", "marian", "led", "longt5")
 """Of the families that are not folded."""
 SENTENCES = (
     "The council of Norwich voted on Tuesday to keep the old bridge open until 2031.",
@@ -72,6 +73,7 @@ def tiny_model(family: str, seed: int = 0, dtype: torch.dtype = torch.float32, *
     kinds = {
         "bart": (BartConfig, bart),
         "mbart": (MBartConfig, bart),
+        "marian": (MarianConfig, bart),
         "led": (LEDConfig, bart | positions | {"attention_window": 8}),
         "longt5": (LongT5Config, t5 | {"initializer_factor": 1.2}),
         "pegasus": (PegasusConfig, bart),
@@ -85,8 +87,8 @@ def tiny_model(family: str, seed: int = 0, dtype: torch.dtype = torch.float32, *
         model = AutoModelForSeq2SeqLM.from_config(config)
         embeddings = model.get_output_embeddings().weight
         embeddings[config.pad_token_id] *= 0.1
-        if family == "bart":
-            model.final_logits_bias[0, config.eos_token_id] = 6
+        if family in ("bart", "marian"):
+            model.final_logits_bias[0, config.eos_token_id] = 6 if family == "bart" else 3
         else:
             embeddings[config.eos_token_id] *= 3
     return model.to(dtype).eval()

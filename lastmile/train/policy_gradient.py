@@ -24,6 +24,7 @@ from lastmile.train.stage import Stage, gather
 from lastmile.train.steps import StepPart
 
 AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""What matrix products compute in under these precisions."""
 
 
 class PolicyGradientStage(Stage):
@@ -31,7 +32,8 @@ class PolicyGradientStage(Stage):
 
     Args:
         policy: The model being trained; starts equal to the reference.
-        reference: The likelihood model, frozen; KL is measured against it.
+        reference: The likelihood model; KL is measured against it. It is frozen, and in mixed precision held in the
+            type that its products compute in.
         judge: Rewards and penalties, in processes of their own where there are any.
         split: Tokenised training documents.
         recipe: The whole recipe.

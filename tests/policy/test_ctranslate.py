@@ -84,6 +84,16 @@ def test_the_second_gpu_is_the_second_gpu(monkeypatch):
     assert asked == [("cuda", 1), {"device": "cuda", "device_index": 1, "compute_type": "float32"}]
 
 
+def test_a_family_that_was_not_held_against_pytorch_is_refused():
+    wanted = (
+        "`--engine ctranslate2`: its conversion of the family `mbart` is not tested against PyTorch; it knows bart, "
+        "pegasus, t5, mt5. Use `--engine torch`"
+    )
+    with pytest.raises(InputError) as error:
+        ctranslate.CTranslate2Decoder(tiny_policy("mbart"))
+    assert str(error.value) == wanted
+
+
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(ctranslate, "ctranslate2", None)
     with pytest.raises(InputError, match=r"`--engine ctranslate2`: is not installed.*lastmile\[ctranslate2\]"):

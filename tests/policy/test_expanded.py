@@ -43,9 +43,9 @@ def test_it_does_not_fold(policy):
 
 def test_what_is_sampled_is_scored_the_same(policy):
     encoded = encode(policy)
-    rollout = sample(policy, encoded, row_uniforms(1, 0, IDS, 4, 12), Sampling())
+    rollout = sample(policy, encoded, row_uniforms(1, 0, IDS, 4, 30), Sampling(temperature=0.7))
     assert len(rollout.summary_mask.sum(-1).unique()) > 1
-    scores = score(policy, encoded, rollout.summary_ids, rollout.summary_mask)
+    scores = score(policy, encoded, rollout.summary_ids, rollout.summary_mask, 0.7)
     torch.testing.assert_close(scores, rollout.log_probs, rtol=1e-4, atol=1e-4)
 
 
