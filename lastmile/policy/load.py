@@ -190,7 +190,7 @@ def weights_hash(model: torch.nn.Module) -> str:
 
 
 def _load_config(name: str, revision: str | None) -> PreTrainedConfig:
-    """The config of a model of a known family; an InputError says why there is none."""
+    """The config of an encoder-decoder for text; an InputError says why there is none."""
     try:
         config = AutoConfig.from_pretrained(resolve_model(name), revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
