@@ -17,6 +17,8 @@ POLICIES = {family: (family, {}) for family in FAMILIES} | {
     "scaled pegasus": ("pegasus", {"scale_embedding": True}),
 }
 TOKENS = 9
+# Rows by the place before which they leave: the first, whole documents (0, then 3 and 5), one of a document, the last.
+LEAVING = {1: [0], 2: [1, 2], 4: [7, 9, 10, 11, 15, 16], 5: [17], 7: [3, 4, 8]}
 
 
 @pytest.fixture(params=POLICIES.values(), ids=POLICIES)
@@ -32,6 +34,10 @@ def kind(request):
 
 def tokens_for(rows: int) -> torch.Tensor:
     return torch.randint(3, 300, (rows, TOKENS), generator=torch.Generator().manual_seed(1))
+
+
+def who_stays(alive, place):
+    return (~torch.isin(alive, torch.tensor(LEAVING[place]))).nonzero()[:, 0]
 
 
 def project(policy, step, tokens):
@@ -80,11 +86,9 @@ def test_the_rows_that_stay_go_on_as_if_nobody_had_left(choose_policy, kind):
     encoded = policy.encode(*tiny_batch(policy))
     expected, step = whole_rows(policy, encoded, 3), kind(policy, encoded, 3, TOKENS)
     alive = torch.arange(18)
-    # The first row, whole documents (0, then 3 and 5), one of a document, the last row, nobody.
-    leaving = {1: [0], 2: [1, 2], 4: [7, 9, 10, 11, 15, 16], 5: [17], 7: [3, 4, 8]}
     for place, tokens in enumerate(tokens_for(18).T):
-        if place in leaving:
-            stay = (~torch.isin(alive, torch.tensor(leaving[place]))).nonzero()[:, 0]
+        if place in LEAVING:
+            stay = who_stays(alive, place)
             alive = alive[stay]
             step.select(stay)
         torch.testing.assert_close(project(policy, step, tokens[alive]), expected[alive, place], rtol=1e-4, atol=1e-4)
@@ -133,10 +137,9 @@ def test_a_recorded_step_has_nothing_in_it_that_python_must_decide(choose_policy
     plain, recorded = (each(policy, encoded, 3, TOKENS) for each in (Step, RecordedStep))
     recorded.records = True
     alive, graphs = torch.arange(18), set()
-    leaving = {1: [0], 2: [1, 2], 4: [7, 9, 10, 11, 15, 16], 5: [17], 7: [3, 4, 8]}
     for place, tokens in enumerate(tokens_for(18).T):
-        if place in leaving:
-            stay = (~torch.isin(alive, torch.tensor(leaving[place]))).nonzero()[:, 0]
+        if place in LEAVING:
+            stay = who_stays(alive, place)
             alive = alive[stay]
             plain.select(stay)
             recorded.select(stay)
