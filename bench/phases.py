@@ -1,4 +1,4 @@
-"""Where the time of a step goes: each phase of ours, by kinds of operations, beside its floor.
+"""Where the time of a step goes: each phase of ours, by kinds of operations, beside its floor. There is no peer.
 
 Seconds come from turns without a profiler, the shares from one more run under PyTorch's.
 """
@@ -30,7 +30,7 @@ KINDS = {
 
 
 def run(setup: Setup, peer: bool = True) -> list[Result]:
-    """One result a phase. There is no peer."""
+    """One result a phase."""
     policy, reference = (build_policy(setup.shape, setup.seed, setup.device) for _ in range(2))
     work = Pass(policy, setup, setup.documents)
     optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-6, fused=True)

@@ -171,8 +171,7 @@ def _write(policy: Policy, encoded: Encoded, num_samples: int, length: int, choo
     log_probs = torch.zeros((num_rows, length), device=device)
     kept_steps: list[tuple[Tensor, int, Tensor]] = []
 
-    kind = Step if policy.can_fold else ExpandedStep
-    kind = RecordedStep if policy.can_fold and policy.cuda_graphs else kind
+    kind = (RecordedStep if policy.cuda_graphs else Step) if policy.can_fold else ExpandedStep
     step = kind(policy, encoded, num_samples, len(policy.prefix) + length)
     alive = torch.arange(num_rows, device=device)
     for token in policy.prefix:
