@@ -1,8 +1,9 @@
 """The one-token step as a CUDA graph: recorded once, replayed for each token.
 
 A step is some twenty small kernels a layer, and a GPU that is done with one waits for the next to be launched. A graph
-launches all of them at once, but every tensor in it has its address and its size for good. So the room of self-attention is made for the longest row at once, the newest token's place stands in a tensor, and rows that
-have ended keep their places until half of all rows have: only then a graph of fewer rows is recorded.
+launches all of them at once, but every tensor in it has its address and its size for good. So the room of
+self-attention is made for the longest row at once, the newest token's place stands in a tensor, and rows that have
+ended keep their places until half of all rows have: only then a graph of fewer rows is recorded.
 """
 
 from __future__ import annotations
